@@ -1,0 +1,174 @@
+"""Setup: one immutable snapshot of all configuration that the hot path needs.
+
+Made by merging `dragoman.yaml` with what was edited in the interface; published by the keeper; swapped in the
+gateway by reference, so that a request keeps the one it began with. Secrets are references
+(`env:NAME`, `vault:SLUG`), never values. Durations are seconds, sizes are bytes.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+SLUG = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+RESERVED_SEGMENTS = frozenset({"ui", "api", "mcp", "metrics", "healthz", "readyz", "v1", "v1beta", "model"})
+
+DialectName = Literal[
+    "openai_chat",
+    "openai_responses",
+    "anthropic_messages",
+    "bedrock_invoke",
+    "bedrock_converse",
+    "ollama_chat",
+    "gemini_generate",
+]
+
+
+class Auth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How Dragoman's own credential goes upstream. Without one, the client's credential passes."""
+
+    scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"
+    name: str | None = None
+    """Header for `header`, such as `x-api-key`."""
+    key_env: str | None = None
+    key_vault: str | None = None
+    """Entry of the vault, set in the interface."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    connect: float = 10.0
+    first_byte: float = 900.0
+    idle: float = 600.0
+    """Longest silence in the middle of a reply."""
+    client_write: float = 120.0
+    """Longest wait for a client that does not read."""
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    slug: str
+    name: str = ""
+    base_url: str
+    dialects: list[DialectName] = []
+    default_for: list[DialectName] = []
+    auth: Auth | None = None
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    timeouts: Timeouts = Timeouts()
+    websocket: Literal["auto", "no"] = "auto"
+    strip_v1: bool = False
+    ca_file: str | None = None
+    verify_tls: bool = True
+    source: str = "builtin"
+    """`builtin`, `file:PATH:LINE`, or `edited`: where this entry comes from; only `edited` ones can be changed."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    body: int = 256 * 1024 * 1024
+    capture: int = 64 * 1024 * 1024
+    head: int = 64 * 1024
+    connections: int = 4096
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    fsync: Literal["never", "always"] = "never"
+    max_size: int = 5 * 1024**3
+    file_size: int = 64 * 1024 * 1024
+    max_stall: float = 0.1
+    when_full: Literal["pass", "refuse"] = "pass"
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = 0
+    providers: list[Provider] = []
+    """In order of precedence; slugs are unique."""
+    limits: Limits = Limits()
+    journal: JournalSettings = JournalSettings()
+    allowed_hosts: list[str] = []
+    allowed_origins: list[str] = []
+    hosts: list[str] = []
+    """Names under which this server was told to listen."""
+    is_panicking: bool = False
+    """The panic switch: every proxied request is answered 503, the interface stays up."""
+    password_required: bool = False
+    """A provider that has a credential of ours then wants the password as `x-dragoman-key`."""
+    workbench_secret: str | None = None
+    """Per-start secret header value that alone may set origin, parent and trial."""
+    reads_to_end: bool = False
+    """Read the upstream to its end when the client has left, instead of cancelling it."""
+
+
+BUILTIN_PROVIDERS = (
+    Provider(
+        slug="openai",
+        name="OpenAI",
+        base_url="https://api.openai.com",
+        dialects=["openai_chat", "openai_responses"],
+        default_for=["openai_chat", "openai_responses"],
+    ),
+    Provider(
+        slug="anthropic",
+        name="Anthropic",
+        base_url="https://api.anthropic.com",
+        dialects=["anthropic_messages"],
+        default_for=["anthropic_messages"],
+    ),
+    Provider(
+        slug="ollama",
+        name="Ollama",
+        base_url="http://127.0.0.1:11434",
+        dialects=["ollama_chat", "openai_chat", "openai_responses", "anthropic_messages"],
+        default_for=["ollama_chat"],
+    ),
+    Provider(
+        slug="gemini",
+        name="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        dialects=["gemini_generate"],
+        default_for=["gemini_generate"],
+    ),
+    Provider(
+        slug="bedrock",
+        name="Amazon Bedrock",
+        base_url="https://bedrock-runtime.us-east-1.amazonaws.com",
+        dialects=["bedrock_invoke", "bedrock_converse"],
+        default_for=["bedrock_invoke", "bedrock_converse"],
+    ),
+)
+
+
+class Edited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was edited in the interface and lies in the store."""
+
+    providers: list[Provider] = []
+    is_panicking: bool = False
+
+
+def merge(base: Setup, file_providers: list[Provider], edited: Edited, *, version: int) -> Setup:
+    """Make a Setup: providers of the file win over edited ones, edited ones over the built-in ones.
+
+    An entry replaces the one of the same slug and keeps its place. When several claim a dialect in
+    `default_for`, the entry of highest precedence keeps it.
+    """
+    by_slug: dict[str, Provider] = {provider.slug: provider for provider in BUILTIN_PROVIDERS}
+    for provider in (*edited.providers, *file_providers):
+        by_slug[provider.slug] = provider
+    return msgspec.structs.replace(
+        base,
+        version=version,
+        providers=_settle_defaults(list(by_slug.values())),
+        is_panicking=base.is_panicking or edited.is_panicking,
+    )
+
+
+def _settle_defaults(providers: list[Provider]) -> list[Provider]:
+    rank = {"builtin": 2, "edited": 1}
+    holders: dict[str, str] = {}
+    for provider in sorted(providers, key=lambda one: rank.get(one.source, 0)):
+        for dialect in provider.default_for:
+            holders.setdefault(dialect, provider.slug)
+    return [
+        msgspec.structs.replace(
+            provider, default_for=[one for one in provider.default_for if holders[one] == provider.slug]
+        )
+        for provider in providers
+    ]
