@@ -1,0 +1,1 @@
+"""The benchmark: what Dragoman costs, as ratios against nginx in the same run. See docs/benchmark.md."""

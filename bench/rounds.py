@@ -1,0 +1,82 @@
+"""Interleaved rounds over targets, and the medians of what they cost."""
+
+import os
+import signal
+import statistics
+import time
+import urllib.request
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from bench.processes import Target, cpu_seconds, load, wait_until_drained
+
+
+@dataclass(slots=True)
+class Samples:
+    """Figures of one target for one kind of load, a value per round."""
+
+    cpu_us: list[float] = field(default_factory=list)
+    """CPU of the target per unit (request, or streamed chunk), in microseconds."""
+    keeper_cpu_us: list[float] = field(default_factory=list)
+    """CPU of the keeper per exchange, in microseconds."""
+    per_second: list[float] = field(default_factory=list)
+    p50_us: list[float] = field(default_factory=list)
+    p99_us: list[float] = field(default_factory=list)
+
+    def medians(self) -> dict[str, float]:
+        names = ("cpu_us", "keeper_cpu_us", "per_second", "p50_us", "p99_us")
+        return {name: statistics.median(values) for name in names if (values := getattr(self, name))}
+
+
+def bytes_per_chunk(port: int) -> float:
+    """Size of one streamed chunk as the upstream sends it, framing included."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/chat/completions", b'{"stream":true}', {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        body = answer.read()
+    chunks = body.count(b"\n\n")
+    return (len(body) + chunks * 6) / chunks
+
+
+def run(
+    targets: list[Target], kind: str, *, connections: int, seconds: float, rounds: int, unit_bytes: float | None = None,
+    keeper_stopped: bool = False,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Load each target in turn, `rounds` times; returns medians by target.
+
+    With `unit_bytes` the CPU is divided by received bytes / `unit_bytes` (streams), else by requests. The keeper is
+    drained after each round, so that none works for another; with `keeper_stopped` it stands still meanwhile.
+    """
+    samples: dict[str, Samples] = defaultdict(Samples)
+    for _ in range(rounds):
+        for target in targets:
+            _one_round(target, kind, samples[target.name], connections, seconds, unit_bytes, keeper_stopped)
+    return {name: one.medians() for name, one in samples.items()}
+
+
+def _one_round(
+    target: Target, kind: str, samples: Samples, connections: int, seconds: float, unit_bytes: float | None,
+    keeper_stopped: bool,
+) -> None:  # fmt: skip
+    keeper = target.keeper
+    if keeper and keeper_stopped:
+        os.kill(keeper, signal.SIGSTOP)
+    keeper_before = cpu_seconds(keeper) if keeper else 0.0
+    before = sum(map(cpu_seconds, target.pids))
+    try:
+        summary = load(target, kind, connections=connections, seconds=seconds)
+        time.sleep(0.05)
+        spent = sum(map(cpu_seconds, target.pids)) - before
+    finally:
+        if keeper and keeper_stopped:
+            os.kill(keeper, signal.SIGCONT)
+    units = summary["bytes"] / unit_bytes if unit_bytes else summary["requests"]
+    samples.cpu_us.append(spent / units * 1e6)
+    samples.per_second.append(summary["requests"] / summary["duration_us"] * 1e6)
+    samples.p50_us.append(summary["p50_us"])
+    samples.p99_us.append(summary["p99_us"])
+    if keeper:
+        wait_until_drained(target)
+        if not keeper_stopped:
+            samples.keeper_cpu_us.append((cpu_seconds(keeper) - keeper_before) / summary["requests"] * 1e6)
