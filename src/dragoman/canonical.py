@@ -145,6 +145,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous_id: str | None = None
     """The reply that this one continues, when the history stays with the provider."""
     extra: Extra = {}
+    warnings: list[str] = []
+    """What could not be understood, in words."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -193,6 +195,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """False when the stream ended before it said so."""
     provider_timings_ns: dict[str, int] = {}
     """What the provider itself measured, such as Ollama's `eval_duration`."""
+    warnings: list[str] = []
+    """What could not be understood, in words."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
