@@ -47,8 +47,8 @@ def chain_of(body: bytes, kind: str) -> list[bytes]:
 
 
 @given(bodies, st.sampled_from([*SPACINGS, (",\n ", ":\t")]), st.booleans())
-def test_a_cut_body_joins_to_the_same_bytes(body: dict[str, object], spacing: tuple[str, str], ascii_only: bool) -> None:
-    raw = json.dumps(body, separators=spacing, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+def test_a_cut_body_joins_to_the_same_bytes(body: dict[str, object], spacing: tuple[str, str], as_ascii: bool) -> None:
+    raw = json.dumps(body, separators=spacing, ensure_ascii=as_ascii).encode("utf-8", "surrogatepass")
     made = cut(raw, slices_of(raw, CHAINS))
     assert made is None or join(made) == raw
 

@@ -66,7 +66,7 @@ COMPLAINTS = [
     ("state:fine", 7, "one of waiting, streaming"),
     ("has:nothing", 5, "one of tools"),
     ("stream:perhaps", 8, "yes or no"),
-    ("since:yesterday", 7, "2026-11-20"),
+    ("since:yesterday", 7, "2026-11-20T08:30"),
     ("since:2026-13-01", 7, "no date"),
     ('"open', 1, "never closed"),
     ("(a", 1, "without its `)`"),
@@ -109,10 +109,11 @@ def test_any_text_is_a_query_or_a_bad_request(text: str) -> None:
     assert isinstance(made, Query)
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))
-def test_dates_are_counted_like_the_calendar_does(moment: datetime) -> None:
+@given(st.integers(0, 7_258_118_400))
+def test_dates_are_counted_like_the_calendar_does(seconds: int) -> None:
+    moment = datetime.fromtimestamp(seconds, UTC)
     found = parse(f"since:{moment.strftime('%Y-%m-%dT%H:%M:%S')}", now_ns=NOW).root
-    assert found == Between("since", int(moment.replace(microsecond=0, tzinfo=UTC).timestamp()) * S, None)
+    assert found == Between("since", seconds * S, None)
 
 
 def test_the_fields_in_use_are_named() -> None:

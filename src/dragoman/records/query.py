@@ -8,7 +8,7 @@ Errors name the column, what was found and what was expected. Pure: `now_ns` is 
 
 import re
 from collections.abc import Iterator
-from typing import Literal, NoReturn, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -65,7 +65,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(name="error", kind="word", description="Error code", examples=["rate_limit*"]),
     Field(name="id", kind="word", description="Exchange", examples=["01JD*"]),
-    Field(name="since", kind="time", description="Began at or after", examples=["1h", "2026-11-20", "2026-11-20T08:30"]),
+    Field(name="since", kind="time", description="Began at or after", examples=["1h", "2026-11-20T08:30"]),
     Field(name="until", kind="time", description="Began before", examples=["30m", "2026-11-21"]),
     Field(name="body", kind="text", description="Text that was said", examples=['"connection reset"', "timeou*"]),
 )  # fmt: skip
@@ -164,7 +164,7 @@ class _Parser:
             return None
         made = self._any()
         if self._at < len(self._text):
-            _fail(self._at, "found `)` without its `(`; expected a term")
+            raise _wrong(self._at, "found `)` without its `(`; expected a term")
         return made
 
     def _any(self) -> Condition:
@@ -181,13 +181,13 @@ class _Parser:
                 items.append(self._one())
             self._skip()
         if not items:
-            _fail(self._at, f"found {self._rest()}; expected a term such as `model:gpt*`")
+            raise _wrong(self._at, f"found {self._rest()}; expected a term such as `model:gpt*`")
         return items[0] if len(items) == 1 else All(items)
 
     def _one(self) -> Condition:
         found = _TOKEN.match(self._text, self._at)
         if found is None:
-            _fail(self._at, f"found {self._rest()}; expected a term")
+            raise _wrong(self._at, f"found {self._rest()}; expected a term")
         start, self._at = self._at, found.end()
         match found.lastgroup:
             case "not":
@@ -201,15 +201,15 @@ class _Parser:
             case "word":
                 return _phrase(found["word"], start)
             case _:
-                _fail(start, 'found a quote that is never closed; expected another `"`')
+                raise _wrong(start, 'found a quote that is never closed; expected another `"`')
 
     def _group(self, start: int) -> Condition:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            _fail(start, f"found more than {_MAX_DEPTH} parentheses within each other")
+            raise _wrong(start, f"found more than {_MAX_DEPTH} parentheses within each other")
         made = self._any()
         if not self._ahead(")"):
-            _fail(start, "found `(` without its `)`")
+            raise _wrong(start, "found `(` without its `)`")
         self._at += 1
         self._depth -= 1
         return made
@@ -218,7 +218,7 @@ class _Parser:
         field = _BY_NAME.get(name.lower())
         if field is None:
             known = ", ".join(one.name for one in FIELDS)
-            _fail(
+            raise _wrong(
                 start,
                 f"found the field `{name}`, which does not exist; known: {known}. Put text with a colon in quotes",
             )
@@ -231,7 +231,7 @@ class _Parser:
                 break
             self._at += 1
         if not items:
-            _fail(self._at, f"found no value for `{field.name}`; expected such as {_examples(field)}")
+            raise _wrong(self._at, f"found no value for `{field.name}`; expected such as {_examples(field)}")
         return _condition(field, items, self._now_ns)
 
     def _skip(self) -> None:
@@ -278,13 +278,13 @@ def _single(field: Field, text: str, at: int, now_ns: int) -> Condition:
 
 def _word(field: Field, text: str, at: int) -> str:
     if field.values and "*" not in text and text.lower() not in field.values:
-        _fail(at, f"found `{field.name}:{text}`; expected one of {', '.join(field.values)}")
+        raise _wrong(at, f"found `{field.name}:{text}`; expected one of {', '.join(field.values)}")
     return text.lower() if field.values else text
 
 
 def _phrase(text: str, at: int) -> Text:
     if not re.search(r"\w", text):
-        _fail(at, f"found the text `{text}`, which has no letter or digit to look for")
+        raise _wrong(at, f"found the text `{text}`, which has no letter or digit to look for")
     return Text(text)
 
 
@@ -293,7 +293,7 @@ def _yes(field: Field, text: str, at: int) -> bool:
         return True
     if text.lower() in ("no", "false", "0"):
         return False
-    _fail(at, f"found `{field.name}:{text}`; expected yes or no")
+    raise _wrong(at, f"found `{field.name}:{text}`; expected yes or no")
 
 
 _CLASS = re.compile(r"([1-9])xx", re.IGNORECASE)
@@ -342,7 +342,7 @@ def _amount(field: Field, text: str, at: int) -> int:
     units = _UNITS[field.kind]
     found = _AMOUNT.fullmatch(text)
     if found is None or found[2].lower() not in units:
-        _fail(at, f"found `{field.name}:{text}`; expected such as {_examples(field)}")
+        raise _wrong(at, f"found `{field.name}:{text}`; expected such as {_examples(field)}")
     whole, _, part = found[1].partition(".")
     unit = units[found[2].lower()]
     return min(int(whole) * unit + (int(part) * unit // 10 ** len(part) if part else 0), _MAX)
@@ -360,10 +360,10 @@ def _time(field: Field, text: str, at: int, now_ns: int) -> int:
         return now_ns - _amount(msgspec.structs.replace(field, kind="duration"), text, at)
     date = _DATE.fullmatch(text)
     if date is None:
-        _fail(at, f"found `{field.name}:{text}`; expected such as {_examples(field)}")
+        raise _wrong(at, f"found `{field.name}:{text}`; expected such as {_examples(field)}")
     year, month, day, hour, minute, second = (int(one or 0) for one in date.groups()[:6])
     if not (1 <= month <= 12 and 1 <= day <= 31 and hour <= 24 and minute < 60 and second <= 60):
-        _fail(at, f"found `{field.name}:{text}`, which is no date")
+        raise _wrong(at, f"found `{field.name}:{text}`, which is no date")
     seconds = _days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - _offset(date[8])
     return seconds * 1_000_000_000 + int((date[7] or "0").ljust(9, "0"))
 
@@ -391,5 +391,5 @@ def _examples(field: Field) -> str:
     return ", ".join(f"`{field.name}:{one}`" for one in field.examples)
 
 
-def _fail(at: int, message: str) -> NoReturn:
-    raise BadRequest(f"column {at + 1}: {message}", code="bad_query", field="q")
+def _wrong(at: int, message: str) -> BadRequest:
+    return BadRequest(f"column {at + 1}: {message}", code="bad_query", field="q")
