@@ -126,17 +126,17 @@ def texts_of(source: JsonObject, key: str) -> list[str] | None:
 class Leftovers:
     """Collects what a dialect has and the canonical form has not, under the dialect's name."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def rest(self, source: JsonObject, known: Iterable[str]) -> Extra:
         """Keep all fields of `source` but the known ones; `known` must be a set for speed."""
         return self.these({key: value for key, value in source.items() if key not in known})
 
     def these(self, fields: JsonObject) -> Extra:
-        return {self._name: fields} if fields else {}
+        return {self.name: fields} if fields else {}
 
 
 def is_json(text: str) -> bool:
