@@ -1,0 +1,10 @@
+"""A simulated upstream and the demo's traffic: four dialects on loopback, no key, the same answer every time.
+
+What the model's name asks for is written in `plan.BEHAVIOURS`. Answers depend on the request alone (never on time,
+chance or earlier requests), so that a call through Dragoman and one around it can be compared. No part of the
+product's decoding is used here: the wire shapes are written out by hand, from the facts of each dialect.
+"""
+
+from dragoman.simulator.server import Server, start
+
+__all__ = ["Server", "start"]

@@ -1,0 +1,223 @@
+"""Anthropic's Messages as Anthropic itself writes them (anthropic 2.11.0's types, recorded traffic)."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from dragoman.simulator.answer import Unfit, as_list, as_object, sse
+from dragoman.simulator.ask import (
+    Ask,
+    Block,
+    Image,
+    Mark,
+    Tool,
+    Turn,
+    base64_size,
+    identifier,
+    pieces_of,
+    tokens_in,
+)
+from dragoman.simulator.plan import Call, Plan
+
+_STOP = {"end": "end_turn", "length": "max_tokens", "tool_use": "tool_use", "refusal": "refusal"}
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+_SIGNATURE = "c2ltdWxhdGVkIHNpZ25hdHVyZSwgdmFsaWQgbm93aGVyZSBlbHNl"
+_REQUEST_ID = "req_simulated"
+
+
+def read(body: dict[str, Any], seed: str, *, is_counting: bool = False) -> Ask:
+    """Read a request. Raises Unfit."""
+    if not is_counting and not isinstance(body.get("max_tokens"), int):
+        raise Unfit("max_tokens: Field required")
+    messages = [as_object(one, "messages[]") for one in as_list(body.get("messages"), "messages")]
+    turns: list[Turn] = []
+    blocks = [_block(one, json.dumps(one)) for one in body.get("tools") or []]
+    blocks += [_block(one, str(one.get("text", ""))) for one in _parts(body.get("system"))]
+    earlier = 0
+    for number, message in enumerate(messages):
+        role = message.get("role")
+        if role not in ("user", "assistant", "system"):
+            raise Unfit(f"messages.{number}.role: expected user, assistant or system, found {role!r}")
+        if role == "assistant":
+            earlier = len(blocks)
+        parts = _parts(message.get("content"))
+        turns.append(_turn(role, parts, number))
+        blocks += [_block(part, _words_of(part)) for part in parts]
+    choice = body.get("tool_choice") or {}
+    return Ask(
+        model=str(body.get("model", "")),
+        turns=turns,
+        tools=[Tool(str(one["name"]), one["input_schema"]) for one in body.get("tools") or [] if "input_schema" in one],
+        seed=seed,
+        blocks=blocks,
+        earlier=earlier,
+        is_cache_explicit=True,
+        max_tokens=body.get("max_tokens"),
+        is_streamed=bool(body.get("stream")),
+        thinks=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
+        must_call=choice.get("type") in ("any", "tool"),
+        wants_json="format" in (body.get("output_config") or {}),
+        body=body,
+    )
+
+
+def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if plan.reasoning:
+        content.append({"type": "thinking", "thinking": plan.reasoning, "signature": _SIGNATURE})
+    if plan.text:
+        content.append({"type": "text", "text": plan.text})
+    content += [{**_tool_use(call), "input": json.loads(call.arguments)} for call in plan.calls]
+    return {**_message(ask), "content": content, **_stopped(plan), "usage": _usage(plan, plan.usage.output)}
+
+
+def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
+    """Write the events: blocks strictly one after the other, usage cumulative at the end."""
+    opening = {**_message(ask), "content": [], "stop_reason": None, "stop_sequence": None, "usage": _usage(plan, 1)}
+    yield _event("message_start", message=opening)
+    yield _event("ping")
+    index = 0
+    if plan.reasoning:
+        yield _event(
+            "content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}
+        )
+        for piece in pieces_of(plan.reasoning):
+            yield _delta(0, {"type": "thinking_delta", "thinking": piece})
+        yield _delta(0, {"type": "signature_delta", "signature": _SIGNATURE})
+        yield _event("content_block_stop", index=0)
+        index = 1
+    if plan.text:
+        yield _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
+        for piece in pieces_of(plan.text):
+            yield _delta(index, {"type": "text_delta", "text": piece})
+        yield _event("content_block_stop", index=index)
+        index += 1
+    for number, call in enumerate(plan.calls, index):
+        yield _event("content_block_start", index=number, content_block={**_tool_use(call), "input": {}})
+        for piece in ["", *pieces_of(call.arguments)]:
+            yield _delta(number, {"type": "input_json_delta", "partial_json": piece})
+        yield _event("content_block_stop", index=number)
+    yield _event("message_delta", delta=_stopped(plan), usage=_usage(plan, plan.usage.output, is_final=True))
+    yield _event("message_stop")
+
+
+def error(status: int, message: str) -> dict[str, Any]:
+    kind = _KINDS.get(status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": _REQUEST_ID}
+
+
+def broken(_: Ask, message: str) -> bytes:
+    """Write the error that ends a stream; nothing follows it."""
+    return sse({"type": "error", "error": {"type": "overloaded_error", "message": message}}, "error")
+
+
+def error_headers(status: int) -> list[tuple[str, str]]:
+    headers = [("request-id", _REQUEST_ID)]
+    if status == 429:
+        headers += [("retry-after", "1"), ("anthropic-ratelimit-requests-remaining", "0")]
+    return headers
+
+
+def headers(plan: Plan) -> list[tuple[str, str]]:
+    return [
+        ("request-id", _REQUEST_ID),
+        ("anthropic-organization-id", "simulated"),
+        ("anthropic-ratelimit-requests-limit", "1000"),
+        ("anthropic-ratelimit-requests-remaining", "999"),
+        ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
+    ]
+
+
+def count(ask: Ask) -> dict[str, Any]:
+    """Answer count_tokens."""
+    return {"input_tokens": sum(block.tokens for block in ask.blocks)}
+
+
+def _message(ask: Ask) -> dict[str, Any]:
+    return {"id": identifier("msg_", ask.seed), "type": "message", "role": "assistant", "model": ask.model}
+
+
+def _stopped(plan: Plan) -> dict[str, Any]:
+    stopped: dict[str, Any] = {"stop_reason": _STOP[plan.stop], "stop_sequence": None}
+    if plan.stop == "refusal":
+        stopped["stop_details"] = {"type": "refusal", "category": None, "explanation": plan.text}
+    return stopped
+
+
+def _usage(plan: Plan, output: int, *, is_final: bool = False) -> dict[str, Any]:
+    usage = plan.usage
+    figures: dict[str, Any] = {
+        "input_tokens": usage.fresh,
+        "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        "cache_read_input_tokens": usage.cache_read,
+        "output_tokens": output,
+    }
+    if is_final:
+        return figures
+    return figures | {
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        },
+        "service_tier": "standard",
+    }
+
+
+def _tool_use(call: Call) -> dict[str, Any]:
+    return {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name}
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return sse({"type": kind, **fields}, kind)
+
+
+def _delta(index: int, delta: dict[str, Any]) -> bytes:
+    return _event("content_block_delta", index=index, delta=delta)
+
+
+def _parts(content: Any) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [as_object(one, "content[]") for one in content or []]
+
+
+def _turn(role: str, parts: list[dict[str, Any]], number: int) -> Turn:
+    turn = Turn(role)
+    for part in parts:
+        match part.get("type"):
+            case "text":
+                if not part.get("text"):
+                    raise Unfit(f"messages.{number}: text content blocks must be non-empty")
+                turn.text += part["text"]
+            case "tool_result":
+                turn.results.append("".join(str(one.get("text", "")) for one in _parts(part.get("content"))))
+            case "image":
+                turn.images.append(_image(part.get("source") or {}))
+            case _:
+                pass
+    return turn
+
+
+def _image(source: dict[str, Any]) -> Image:
+    if source.get("type") == "base64":
+        return Image(str(source.get("media_type")), base64_size(str(source.get("data", ""))))
+    return Image("url", None)
+
+
+def _words_of(part: dict[str, Any]) -> str:
+    return str(part["text"]) if part.get("type") == "text" else json.dumps(part)
+
+
+def _block(part: dict[str, Any], words: str) -> Block:
+    control = part.get("cache_control")
+    mark: Mark = "" if not control else "1h" if control.get("ttl") == "1h" else "5m"
+    return Block(max(1, tokens_in(words)), mark)
