@@ -69,3 +69,7 @@ def test_the_events_are_the_same_however_the_body_is_cut(body: bytes, cuts: list
     assert parse(*[body[n : n + 1] for n in range(len(body))]) == whole
     places = sorted(min(cut, len(body)) for cut in cuts)
     assert parse(*[body[a:b] for a, b in zip([0, *places], [*places, len(body)], strict=True)]) == whole
+
+
+def test_a_failure_told_in_a_field_of_its_own_is_an_event() -> None:
+    assert said(b'data: 1\n\nerror: {"a":1}\n\n') == [("", b"1"), ("error", b'{"a":1}')]

@@ -3,7 +3,8 @@
 Promise: each event comes with its place in the body, so that a viewer can show where and when it arrived. As
 the standard has it, only CR, LF and CRLF end a line (a U+2028 inside of text does not), a `data:` needs no
 space after it, several `data:` lines are joined, and comments are skipped. Other than the standard, an event
-that the body's end cuts off is handed out too, since it is part of the record. Does not decode JSON.
+that the body's end cuts off is handed out too, since it is part of the record, and so is an `error:` field.
+Does not decode JSON.
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation, seen 2026-11-21
 """
 
@@ -86,6 +87,11 @@ class SseParser:
             self._has_data = True
         elif text.startswith(b"event:"):
             self._type = (text[7:] if text[6:7] == b" " else text[6:]).decode("utf-8", "replace")
+        elif text.startswith(b"error:") and not self._has_data:
+            # llama.cpp tells a failure in a field of its own. Observed only: corpus/openai-chat, d2b3e059494a97d3
+            self._type = "error"
+            self._data.append(text[6:].lstrip())
+            self._has_data = True
         elif text == b"data":
             self._data.append(b"")
             self._has_data = True
