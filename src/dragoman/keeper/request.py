@@ -1,0 +1,133 @@
+"""Read a request's head and body: who asks, and for what.
+
+Promise: pure. A body that cannot be read leaves its facts unknown, the flag `unparsed` and a warning.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from dragoman.canonical import AnyPart, Media, Prompt, ToolResult
+from dragoman.dialects import ALL
+from dragoman.dialects.base import Dialect, Unreadable
+from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
+from dragoman.keeper.heads import header_of
+from dragoman.records.clients import identify
+from dragoman.records.exchange import Head, Row
+from dragoman.records.summary import prompt_preview
+from dragoman.wire.encodings import decode
+
+SEARCH_CHARS = 256 * 1024
+"""Of a body that nobody can cut into messages, this much is searched."""
+
+_MEDIA_FLAGS = {"image": "image", "audio": "audio", "document": "document"}
+
+
+class RequestFacts(msgspec.Struct, kw_only=True):
+    """What a request's head and body say."""
+
+    prompt: Prompt | None = None
+    model: str | None = None
+    is_streamed: bool | None = None
+    preview: str = ""
+    client: str | None = None
+    client_version: str | None = None
+    client_ids: dict[str, str] = {}
+    flags: set[str] = set()
+    warnings: list[str] = []
+    search_text: str | None = None
+
+
+class _Peek(msgspec.Struct):
+    """The two fields that requests of all kinds share."""
+
+    model: str | None = None
+    stream: bool | None = None
+
+
+def read_request(row: Row, head: Head, body: bytes) -> RequestFacts:
+    """Read who asks, and for what."""
+    identity = identify(head.headers, row.path)
+    facts = RequestFacts(
+        model=model_in_path(row.path.partition("?")[0]),
+        client=identity.client,
+        client_version=identity.version,
+        client_ids=dict(identity.ids),
+        flags=set(),
+        warnings=[],
+    )
+    if not body:
+        return facts
+    encoding = header_of(head.headers, "content-encoding")
+    plain = decode(body, encoding or "")
+    if plain.problem:
+        facts.warnings.append(f"request: {plain.problem}")
+    dialect = dialect_of(row, PROMPT_ENDPOINTS)
+    if dialect is None:
+        _peek(facts, plain.data)
+    else:
+        _read_prompt(facts, dialect, plain.data)
+    if facts.prompt is None or encoding:
+        facts.search_text = text_of(plain.data)
+    return facts
+
+
+def add_request_facts(row: Row, facts: RequestFacts) -> None:
+    """Put what the request says into a row."""
+    row.model_asked = facts.model
+    row.is_streamed = facts.is_streamed
+    row.preview = facts.preview
+    row.client, row.client_version = facts.client, facts.client_version
+    row.session, row.user = facts.client_ids.get("session"), facts.client_ids.get("user")
+    row.flags.extend(facts.flags)
+    if facts.prompt is not None:
+        row.turns = len(facts.prompt.messages)
+        row.tools_declared = len(facts.prompt.tools)
+
+
+def _read_prompt(facts: RequestFacts, dialect: Dialect, body: bytes) -> None:
+    try:
+        prompt = dialect.parse_request(body)
+    except Unreadable as error:
+        facts.flags.add("unparsed")
+        facts.warnings.append(f"request: {error}")
+        _peek(facts, body)
+        return
+    facts.prompt = prompt
+    facts.model = prompt.model or facts.model
+    facts.is_streamed = prompt.is_streamed
+    facts.preview = prompt_preview(prompt)
+    facts.flags |= set(media_flags(part for message in prompt.messages for part in message.parts))
+    if prompt.tools:
+        facts.flags.add("tools")
+
+
+def _peek(facts: RequestFacts, body: bytes) -> None:
+    """Read model and stream of a body that no dialect reads."""
+    try:
+        peeked = msgspec.json.decode(body, type=_Peek)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    facts.model = peeked.model or facts.model
+    facts.is_streamed = peeked.stream
+
+
+def media_flags(parts: Iterable[AnyPart]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Media) and part.kind in _MEDIA_FLAGS:
+            yield _MEDIA_FLAGS[part.kind]
+        elif isinstance(part, ToolResult):
+            yield from media_flags(part.parts)
+
+
+def text_of(body: bytes) -> str | None:
+    if b"\0" in body[:1024]:
+        return None
+    text = body[:SEARCH_CHARS].decode("utf-8", "replace")
+    return None if text.count("�") > len(text) // 50 else text
+
+
+def dialect_of(row: Row, endpoints: frozenset[tuple[str, str]]) -> Dialect | None:
+    if row.dialect is None or row.endpoint is None or (row.dialect, row.endpoint) not in endpoints:
+        return None
+    return ALL.get(row.dialect)

@@ -1,0 +1,65 @@
+"""Read the bodies of a Recording: what was asked, what was answered, and what it took.
+
+Promise: pure, and the same whether the exchange was followed live, read at its end, or is parsed again by a
+later version. Bytes are never changed; a body that cannot be read leaves its facts unknown, the flag `unparsed`
+and a warning that says why. Unknown stays None.
+Does not know any wire format: the dialects do.
+"""
+
+import msgspec
+
+from dragoman.dialects import PARSER_VERSION
+from dragoman.keeper.reading import StreamReading
+from dragoman.keeper.reply import read_reply
+from dragoman.keeper.request import RequestFacts, add_request_facts, read_request
+from dragoman.records.exchange import Recording, Row
+
+_FLAG_ORDER = (
+    *("tools", "image", "audio", "document", "reasoning", "refusal", "retry", "tunnel", "compressed", "altered"),
+    *("partial", "unparsed", "warning"),
+)
+
+
+def understand(
+    recording: Recording, *, request: RequestFacts | None = None, reading: StreamReading | None = None
+) -> Recording:
+    """Fill in all that the bodies say. `request` and `reading` are given when they were read while it ran."""
+    detail = recording.detail
+    row = detail.row
+    row.parser_version = PARSER_VERSION
+    request = request or read_request(row, detail.request, recording.request_body)
+    add_request_facts(row, request)
+    detail.client_ids = request.client_ids
+    detail.warnings = [*detail.warnings, *request.warnings]
+    recording.search_texts = [request.search_text] if request.search_text else []
+    if "tunnel" not in row.flags:
+        read_reply(recording, request, reading)
+    if detail.request_body.encoding or detail.response_body.encoding:
+        row.flags.append("compressed")
+    if detail.warnings:
+        row.flags.append("warning")
+    row.flags = [flag for flag in _FLAG_ORDER if flag in row.flags]
+    return recording
+
+
+def understand_again(recording: Recording) -> Recording:
+    """Read a stored Recording with the parsers of this version, forgetting what earlier ones made of it."""
+    old = recording.detail.row
+    kept = [flag for flag in old.flags if flag in ("retry", "tunnel", "altered", "partial")]
+    fresh = Row(id=old.id)
+    recording.detail.row = msgspec.structs.replace(
+        old,
+        flags=kept,
+        model_asked=None,
+        tools_called=[],
+        **{name: getattr(fresh, name) for name in _READ_FIELDS},
+    )
+    recording.detail.warnings = []
+    return understand(recording)
+
+
+_READ_FIELDS = (
+    *("model_served", "is_streamed", "first_token_ns", "last_token_ns", "client", "client_version", "session", "user"),
+    *("turns", "input_fresh", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "is_estimated"),
+    *("stop_reason", "native_stop_reason", "preview", "reply_preview", "tools_declared"),
+)
