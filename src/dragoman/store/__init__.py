@@ -1,5 +1,6 @@
 """The record: exchanges, their bodies as segments and chains, search, settings."""
 
+from dragoman.store.store import Store
 from dragoman.store.types import (
     Batch,
     Bucket,
@@ -29,5 +30,6 @@ __all__ = [
     "Preview",
     "StepResult",
     "Storage",
+    "Store",
     "VerifyReport",
 ]

@@ -1,0 +1,1 @@
+"""The tables' history: numbered, forward only. Loaded only when a store is not at the newest."""

@@ -1,0 +1,127 @@
+"""Find the segments and nodes that no body needs any more, and remove them, in small steps.
+
+A cycle takes an epoch of its own. Marking walks over the requests from the newest to the oldest and stamps each
+node and segment they need; a commit meanwhile is newer than where marking began, so it stamps what it uses
+again by itself. When all is marked, whatever bears an older epoch is removed, children before their parents, so
+that a place in a chain never stands without the places before it.
+"""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from dragoman.store.bodies import plan_segments
+from dragoman.store.book import NODE_ROW_BYTES, SEGMENT_ROW_BYTES
+from dragoman.store.compression import unpack
+from dragoman.store.indexing import ORPHAN, reindex
+from dragoman.store.statements import delete_in, select_in
+from dragoman.store.writer import Hand
+
+MARKING, NODES, SEGMENTS = 1, 2, 3
+"""Phases of a cycle; 0 is rest."""
+REQUESTS_AT_ONCE = 100
+ROWS_AT_ONCE = 5_000
+_END = 2**62
+
+_UNSTAMPED = """
+WITH RECURSIVE up (id, parent, segment) AS (
+    SELECT id, parent, segment FROM node WHERE id = ? AND epoch < ?
+    UNION ALL SELECT node.id, node.parent, node.segment FROM up JOIN node ON node.id = up.parent WHERE node.epoch < ?
+)
+SELECT id, segment FROM up
+"""
+
+
+def stamp(connection: sa.Connection, epoch: int, nodes: Iterable[int], segments: Iterable[int]) -> list[int]:
+    """Give these nodes, all before them, their segments and these segments the epoch; returns new orphans."""
+    needed = set(segments)
+    for node in nodes:
+        found = connection.exec_driver_sql(_UNSTAMPED, (node, epoch, epoch)).fetchall()
+        if found:
+            connection.exec_driver_sql("UPDATE node SET epoch = ? WHERE id = ?", [(epoch, row[0]) for row in found])
+            needed.update(row[1] for row in found)
+    old = select_in(connection, f"SELECT id, owner FROM segment WHERE epoch < {int(epoch)} AND id IN", needed)
+    if old:
+        connection.exec_driver_sql("UPDATE segment SET epoch = ? WHERE id = ?", [(epoch, row[0]) for row in old])
+    return [row[0] for row in old if row[1] == ORPHAN]
+
+
+def step(hand: Hand) -> int:
+    """Go on with the sweep, or begin one; returns how many segments went."""
+    book = hand.book
+    match book["sweep_phase"]:
+        case 0:
+            book["sweep_phase"], book["sweep_at"], book["garbage"] = MARKING, _END, 0
+            book.add("epoch")
+        case 1:
+            _mark(hand)
+        case 2:
+            _sweep_nodes(hand)
+        case _:
+            return _sweep_segments(hand)
+    return 0
+
+
+def _mark(hand: Hand) -> None:
+    connection, book = hand.connection, hand.book
+    statement = "SELECT key, plan FROM request WHERE key < ? ORDER BY key DESC LIMIT ?"
+    found = connection.exec_driver_sql(statement, (book["sweep_at"], REQUESTS_AT_ONCE)).fetchall()
+    for key, plan in found:
+        segments, nodes = plan_segments(plan)
+        orphans = stamp(connection, book["epoch"], nodes, segments)
+        if orphans:
+            reindex(hand, key, more=orphans)
+    if found:
+        book["sweep_at"] = found[-1][0]
+    else:
+        book["sweep_phase"], book["sweep_at"] = NODES, book["node"]
+
+
+def _sweep_nodes(hand: Hand) -> None:
+    """Children first: a node's number is above its parent's."""
+    book = hand.book
+    top = book["sweep_at"]
+    statement = "DELETE FROM node WHERE id > ? AND id <= ? AND epoch < ?"
+    gone = hand.connection.exec_driver_sql(statement, (top - ROWS_AT_ONCE, top, book["epoch"])).rowcount
+    book.add("node_bytes", -gone * NODE_ROW_BYTES)
+    book["sweep_at"] = top - ROWS_AT_ONCE
+    if book["sweep_at"] <= 0:
+        book["sweep_phase"], book["sweep_at"] = SEGMENTS, book["segment"]
+
+
+def _sweep_segments(hand: Hand) -> int:
+    connection, book = hand.connection, hand.book
+    top = book["sweep_at"]
+    statement = "SELECT id, pack FROM segment WHERE id > ? AND id <= ? AND epoch < ?"
+    found = connection.exec_driver_sql(statement, (top - ROWS_AT_ONCE, top, book["epoch"])).fetchall()
+    delete_in(connection, "segment", "id", [row[0] for row in found])
+    book.add("segment_bytes", -SEGMENT_ROW_BYTES * len(found))
+    for pack in sorted({row[1] for row in found}):
+        _tighten(hand, pack)
+    book["sweep_at"] = top - ROWS_AT_ONCE
+    if book["sweep_at"] <= 0:
+        book["sweep_phase"] = 0
+    return len(found)
+
+
+def _tighten(hand: Hand, pack: int) -> None:
+    """Remove a pack that nothing lies in any more; pack anew one that is mostly empty."""
+    connection, book = hand.connection, hand.book
+    kept = connection.exec_driver_sql(
+        "SELECT id, start, length FROM segment WHERE pack = ? ORDER BY start", (pack,)
+    ).fetchall()
+    stored = connection.exec_driver_sql("SELECT data FROM pack WHERE id = ?", (pack,)).scalar_one()
+    if not kept:
+        connection.exec_driver_sql("DELETE FROM pack WHERE id = ?", (pack,))
+        book.add("segment_bytes", -len(stored))
+        return
+    data = unpack(stored)
+    if 2 * sum(row[2] for row in kept) > len(data):
+        return
+    packed = hand.packer.pack(b"".join(data[start : start + length] for _, start, length in kept))
+    connection.exec_driver_sql("UPDATE pack SET data = ? WHERE id = ?", (packed, pack))
+    at = 0
+    for number, _, length in kept:
+        connection.exec_driver_sql("UPDATE segment SET start = ? WHERE id = ?", (at, number))
+        at += length
+    book.add("segment_bytes", len(packed) - len(stored))
