@@ -48,9 +48,13 @@ def load(
 
 
 def reload_providers(start: Start) -> list[Provider]:
-    """Read the providers of the same files again. Raises BadConfig; a file that has gone counts as empty."""
+    """Read the providers of the same files again. Raises BadConfig; a file that has gone counts as empty.
+
+    Providers that came from no file, such as the demo's, stay.
+    """
     layers = [read_file(Path(name)) for name in start.config_files if Path(name).exists()]
-    return _join_providers(layers, Path(start.project_file) if start.project_file else None)
+    kept = [one for one in start.file_providers if not one.source.startswith("file:")]
+    return [*kept, *_join_providers(layers, Path(start.project_file) if start.project_file else None)]
 
 
 def _find_files(config_file: Path | None, directory: Path, user: Path | None) -> tuple[Path | None, list[Path]]:

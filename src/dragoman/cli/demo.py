@@ -1,0 +1,62 @@
+"""`dragoman demo`: Dragoman with a simulated upstream and gentle, endless traffic; needs no key and no network."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from dragoman import supervisor
+from dragoman.cli import options
+from dragoman.cli.serve import print_ready
+from dragoman.config import Start
+from dragoman.records.setup import Edited, Provider, merge
+from dragoman.supervisor import Command, Running
+from dragoman.supervisor.place import listen, url_of
+
+
+def demo(
+    host: options.Host = None,
+    port: options.Port = None,
+    data_dir: options.DataDir = None,
+    config_file: options.ConfigFile = None,
+) -> None:
+    """Start Dragoman with a simulated upstream and live traffic. Without --data-dir the record is thrown away."""
+    place = data_dir or Path(tempfile.mkdtemp(prefix="dragoman-demo-"))
+    start = options.load(config_file, place, host=host, port=port)
+    try:
+        with listen("127.0.0.1", 0) as upstream:
+            start = with_simulator(start, url_of("127.0.0.1", upstream.getsockname()[1]))
+            supervisor.serve(
+                start,
+                lambda running: print_ready(start, running),
+                more=lambda running: [_simulator(upstream.fileno(), running)],
+            )
+    finally:
+        if data_dir is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _simulator(descriptor: int, running: Running) -> Command:
+    options = {"--fd": str(descriptor), "--play-to": running.url, "--data-dir": str(running.data_dir)}
+    words = [word for pair in options.items() for word in pair]
+    return Command("simulator", ("_simulator", *words), (descriptor,))
+
+
+def with_simulator(start: Start, url: str) -> Start:
+    """Make the simulator the default provider of every dialect that it speaks."""
+    dialects = ["openai_chat", "openai_responses", "anthropic_messages", "ollama_chat"]
+    provider = msgspec.convert(
+        {
+            "slug": "simulator",
+            "name": "Simulator",
+            "base_url": url,
+            "dialects": dialects,
+            "default_for": dialects,
+            "source": "demo",
+        },
+        Provider,
+    )
+    providers = [provider, *start.file_providers]
+    setup = merge(start.setup, providers, Edited(), version=start.setup.version)
+    return msgspec.structs.replace(start, setup=setup, file_providers=providers)
