@@ -63,21 +63,22 @@ class ChatDecoder:
         """Take the next bytes of the body; see base.Decoder."""
         deltas: list[Delta] = []
         for _, value in self._frames.feed(data):
-            self._take(value, deltas)
+            self.take(value, deltas)
         return self._frames.notes.sound(deltas)
 
     def end(self) -> list[Delta]:
         """Say that the body is over. Without `[DONE]`, a stream whose choices all gave a reason is whole."""
         deltas: list[Delta] = []
         for _, value in self._frames.end():
-            self._take(value, deltas)
+            self.take(value, deltas)
         if not self._is_over:
             self._settle(deltas)
             if self._choices and all(choice.is_finished for choice in self._choices.values()) and not self._has_failed:
                 deltas.append(ReplyEnded())
         return self._frames.notes.sound(deltas) + self._frames.notes.end()
 
-    def _take(self, value: Any, deltas: list[Delta]) -> None:
+    def take(self, value: Any, deltas: list[Delta]) -> None:
+        """Take one frame that is read already, and append what it says."""
         if value is SseFrames.DONE:
             if not self._is_over:
                 self._is_over = True

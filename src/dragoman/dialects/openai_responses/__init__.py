@@ -1,0 +1,46 @@
+"""OpenAI's Responses: items in, items out; also counting tokens, compaction and stored responses.
+
+The input figure of its usage includes the cache, the output figure includes reasoning.
+Facts: openai 3.52.0 (`openai.types.responses`), https://platform.openai.com/docs/api-reference/responses,
+seen 2026-11-21, and the recorded traffic in corpus/openai-responses.
+"""
+
+from collections.abc import Mapping
+
+from dragoman.canonical import Prompt, Reply
+from dragoman.dialects.base import Framing
+from dragoman.dialects.errors import render_error
+from dragoman.dialects.openai_errors import read_error_body
+from dragoman.dialects.openai_responses.items import NAME
+from dragoman.dialects.openai_responses.reply import read_reply
+from dragoman.dialects.openai_responses.request import read_request
+from dragoman.dialects.openai_responses.stream import ResponsesDecoder
+from dragoman.wire.slices import Chains, Slices, cut
+
+_CHAINS: Chains = {"instructions": "system", "tools": "tools", "input": "messages"}
+
+
+class OpenAIResponses:
+    name = NAME
+    stream_framing: Framing = "sse"
+
+    def slices(self, body: bytes) -> Slices:
+        return cut(body, _CHAINS)
+
+    def parse_request(self, body: bytes) -> Prompt:
+        return read_request(body)
+
+    def parse_reply(self, body: bytes) -> Reply:
+        return read_reply(body)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+        return Reply(error=read_error_body(NAME, status, body), is_complete=False)
+
+    def decoder(self) -> ResponsesDecoder:
+        return ResponsesDecoder()
+
+    def render_error(self, status: int, code: str, message: str) -> bytes:
+        return render_error(NAME, status, code, message)
+
+
+DIALECT = OpenAIResponses()
