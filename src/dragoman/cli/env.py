@@ -3,27 +3,27 @@
 import json
 import os
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dragoman.cli import options
+from dragoman.errors import BadRequest
 from dragoman.records import connect
 from dragoman.supervisor.place import url_of
 
-Target = StrEnum("Target", {name: name for name in connect.ENV_TARGETS})
-
 
 def env(
-    target: Annotated[Target, typer.Argument(metavar="|".join(connect.ENV_TARGETS), help="The client.")],
+    target: Annotated[str, typer.Argument(metavar="|".join(connect.ENV_TARGETS), help="The client.")],
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Print the exports that lead a client to Dragoman: eval "$(dragoman env claude)"."""
-    values = connect.env(target.value, proxy_url(config_file, data_dir))
+    if target not in connect.ENV_TARGETS:
+        raise BadRequest(f"expected one of {', '.join(connect.ENV_TARGETS)}, found {target!r}")
+    values = connect.env(target, proxy_url(config_file, data_dir))
     if as_json:
         print(json.dumps(values, indent=2))
         return

@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -39,5 +38,5 @@ def verify(
         raise typer.Exit(1)
 
 
-def _show_progress(*figures: Any) -> None:
-    print("\r" + " of ".join(str(one) for one in figures), end="", file=sys.stderr, flush=True)
+def _show_progress(seen: int) -> None:
+    print(f"\r{seen} exchanges", end="", file=sys.stderr, flush=True)

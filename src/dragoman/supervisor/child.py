@@ -6,6 +6,7 @@ has not ended `GRACE_S` later is ended.
 """
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dragoman.config import Start
+from dragoman.errors import DragomanError
 from dragoman.supervisor import logs
 
 PIPE_VARIABLE = "DRAGOMAN_SUPERVISOR_PIPE"
@@ -29,6 +31,14 @@ def run_child(kind: str, words: list[str]) -> None:
     data_dir = Path(options["--data-dir"])
     start = msgspec.json.decode((data_dir / "run" / "start.json").read_bytes(), type=Start)
     logs.configure(start.config.log, options.get("--name", kind.strip("_")))
+    try:
+        _run(kind, options, data_dir)
+    except DragomanError as error:
+        logging.getLogger("dragoman").error("%s", error)
+        sys.exit(1)
+
+
+def _run(kind: str, options: dict[str, str], data_dir: Path) -> None:
     if kind == "_gateway":
         from dragoman.gateway.main import run as run_gateway
 

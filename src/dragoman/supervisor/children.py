@@ -58,9 +58,9 @@ def serve(
     server = start.config.server
     logs.configure(start.config.log, "supervisor")
     with _Signals() as signals, place.hold(data_dir) as lock, place.listen(server.host, server.port) as listener:
-        url = place.url_of(server.host, listener.getsockname()[1])
-        running = Running(url, place.check_admin(server.admin_listen), data_dir)
-        place.write_private(data_dir / "run" / "start.json", place.with_first_setup(start, data_dir))
+        port = listener.getsockname()[1]
+        running = Running(place.url_of(server.host, port), place.check_admin(server.admin_listen), data_dir)
+        place.write_private(data_dir / "run" / "start.json", place.settled(start, data_dir, port))
         with _Family(lock) as family:
             gateways = [family.add(_gateway(number, listener, data_dir)) for number in range(server.gateways)]
             keeper = family.add(Command("keeper", ("_keeper", "--data-dir", str(data_dir))))

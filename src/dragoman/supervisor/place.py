@@ -18,6 +18,8 @@ from dragoman.errors import DragomanError
 from dragoman.records.setup import Edited, Setup, merge
 
 BACKLOG = 4096
+SOCKET_PATH_BYTES = 100
+"""Linux takes 107, macOS 103."""
 LOCK_WAIT_S = 5.0
 """How long to wait for the children of a Dragoman whose supervisor was killed."""
 
@@ -37,11 +39,12 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def hold(data_dir: Path) -> Iterator[int]:
+def hold(data_dir: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[int]:
     """Make the data directory and take it for this process and its children; gives the lock's descriptor.
 
     Raises DragomanError when it cannot be written to, or another Dragoman holds it.
     """
+    _check_length(data_dir)
     try:
         for path in (data_dir, data_dir / "run", data_dir / "journal"):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,14 +55,25 @@ def hold(data_dir: Path) -> Iterator[int]:
             field="data_dir",
         ) from error
     try:
-        _take(lock, data_dir)
+        _take(lock, data_dir, wait_s)
         yield lock
     finally:
         os.close(lock)
 
 
-def _take(lock: int, data_dir: Path) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_S
+def _check_length(data_dir: Path) -> None:
+    """Sockets lie in the data directory, and the kernel takes only short paths for them."""
+    longest = len(os.fsencode(data_dir / "run" / "keeper.sock"))
+    if longest > SOCKET_PATH_BYTES:
+        raise DragomanError(
+            f"the path {data_dir} is {longest - SOCKET_PATH_BYTES} bytes too long for the sockets in it; choose a "
+            f"shorter one with --data-dir",
+            field="data_dir",
+        )
+
+
+def _take(lock: int, data_dir: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,8 +159,11 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def with_first_setup(start: Start, data_dir: Path) -> Start:
-    """Put into `start` what was edited in the interface last time, since gateways do not wait for the keeper."""
+def settled(start: Start, data_dir: Path, port: int) -> Start:
+    """Put into `start` the port that was taken, and what was edited in the interface last time.
+
+    Gateways do not wait for the keeper, so the first Setup must hold the edits already.
+    """
     last = _last_setup(data_dir)
     if last is not None:
         edited = Edited(
@@ -156,7 +173,12 @@ def with_first_setup(start: Start, data_dir: Path) -> Start:
     else:
         setup = start.setup
     secret = secrets.token_urlsafe(24)
-    return msgspec.structs.replace(start, setup=msgspec.structs.replace(setup, workbench_secret=secret))
+    server = msgspec.structs.replace(start.config.server, port=port)
+    return msgspec.structs.replace(
+        start,
+        config=msgspec.structs.replace(start.config, server=server, data_dir=str(data_dir)),
+        setup=msgspec.structs.replace(setup, workbench_secret=secret),
+    )
 
 
 def _last_setup(data_dir: Path) -> Setup | None:
