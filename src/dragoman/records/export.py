@@ -1,0 +1,200 @@
+"""One exchange, or many, as data for other tools: JSON (all that is on record) and HAR 1.2.
+
+Promise: no credential leaves. Headers and targets are masked once more on the way out, whatever the store holds.
+Bodies are given as text when they are text (content coding undone), else as base64; what retention removed is
+said. Pure. Code that sends an exchange again is made in `code`.
+"""
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from dragoman import __version__
+from dragoman.records.exchange import BodyFacts, Detail, Head
+from dragoman.records.redaction import mask_headers, mask_target
+from dragoman.wire.encodings import decode
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange with its bodies, as the store gives them (content coding kept)."""
+
+    detail: Detail
+    request_body: bytes = b""
+    response_body: bytes = b""
+
+
+class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A body to read: `text` or `base64`; neither when it is empty or no longer kept."""
+
+    bytes: int
+    media_type: str | None = None
+    encoding: str | None = None
+    """The content coding that it had on the wire; undone here."""
+    hash: str | None = None
+    is_whole: bool = True
+    is_stored: bool = True
+    text: str | None = None
+    base64: str | None = None
+    problem: str | None = None
+
+
+class Document(msgspec.Struct, kw_only=True):
+    """The JSON form of one exchange."""
+
+    format: str
+    exchange: Detail
+    request_body: Body
+    response_body: Body
+
+
+def document(source: Exported) -> Document:
+    return Document(
+        format="dragoman-exchange-1",
+        exchange=masked(source.detail),
+        request_body=body(source.detail.request_body, source.request_body),
+        response_body=body(source.detail.response_body, source.response_body),
+    )
+
+
+def masked(detail: Detail) -> Detail:
+    """Return the detail with every place masked that can hold a credential."""
+    replace = msgspec.structs.replace
+    return replace(
+        detail,
+        row=replace(detail.row, path=mask_target(detail.row.path)),
+        request=_masked_head(detail.request),
+        response=_masked_head(detail.response) if detail.response else None,
+        informational=[_masked_head(head) for head in detail.informational],
+        attempts=[replace(one, headers=mask_headers(one.headers)) for one in detail.attempts],
+    )
+
+
+def _masked_head(head: Head) -> Head:
+    return msgspec.structs.replace(head, headers=mask_headers(head.headers), trailers=mask_headers(head.trailers))
+
+
+def body(facts: BodyFacts, data: bytes) -> Body:
+    """Make a body readable."""
+    decoded = decode(data, facts.encoding or "")
+    plain = decoded.data if decoded.problem is None else data
+    text = _text_of(plain)
+    return Body(
+        bytes=facts.bytes,
+        media_type=facts.media_type,
+        encoding=facts.encoding,
+        hash=facts.hash,
+        is_whole=facts.is_whole,
+        is_stored=facts.is_stored,
+        text=text or None,
+        base64=base64.b64encode(plain).decode() if text is None else None,
+        problem=decoded.problem,
+    )
+
+
+def _text_of(data: bytes) -> str | None:
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+# HAR 1.2: http://www.softwareishard.com/blog/har-12-spec/, seen 2026-11-21. Own fields begin with `_`, as it asks.
+
+
+def har(sources: list[Exported], base_url: str) -> dict[str, Any]:
+    """Write exchanges as one HAR log."""
+    creator = {"name": "Dragoman", "version": __version__}
+    return {"log": {"version": "1.2", "creator": creator, "entries": [_entry(each, base_url) for each in sources]}}
+
+
+def _entry(source: Exported, base_url: str) -> dict[str, Any]:
+    detail = masked(source.detail)
+    row = detail.row
+    return {
+        "startedDateTime": _iso(row.started_ns),
+        "time": _ms(row.duration_ns),
+        "request": _har_request(detail, source.request_body, base_url),
+        "response": _har_response(detail, source.response_body),
+        "cache": {},
+        "timings": _timings(detail),
+        "_id": row.id,
+        "_provider": row.provider,
+        "_model": row.model_served or row.model_asked,
+        "_ending": row.ending,
+    }
+
+
+def _har_request(detail: Detail, data: bytes, base_url: str) -> dict[str, Any]:
+    row = detail.row
+    read = body(detail.request_body, data)
+    query = row.path.partition("?")[2]
+    request: dict[str, Any] = {
+        "method": row.method,
+        "url": base_url + row.path,
+        "httpVersion": f"HTTP/{detail.request.http_version}",
+        "cookies": [],
+        "headers": _pairs(detail.request.headers),
+        "queryString": _pairs([(name, value) for name, _, value in (each.partition("=") for each in query.split("&"))])
+        if query
+        else [],
+        "headersSize": -1,
+        "bodySize": read.bytes,
+    }
+    if data:
+        request["postData"] = {"mimeType": read.media_type or "", "text": read.text or ""}
+        if read.base64 is not None:
+            request["postData"] |= {"text": read.base64, "_encoding": "base64"}
+    return request
+
+
+def _har_response(detail: Detail, data: bytes) -> dict[str, Any]:
+    head = detail.response or Head()
+    read = body(detail.response_body, data)
+    content: dict[str, Any] = {"size": read.bytes, "mimeType": read.media_type or "", "text": read.text or ""}
+    if read.base64 is not None:
+        content |= {"text": read.base64, "encoding": "base64"}
+    return {
+        "status": detail.row.status or 0,
+        "statusText": head.line.partition(" ")[2],
+        "httpVersion": f"HTTP/{head.http_version}",
+        "cookies": [],
+        "headers": _pairs(head.headers),
+        "content": content,
+        "redirectURL": next((value for name, value in head.headers if name.lower() == "location"), ""),
+        "headersSize": -1,
+        "bodySize": read.bytes,
+        "_error": detail.row.error_message,
+    }
+
+
+def _timings(detail: Detail) -> dict[str, float]:
+    """-1 is HAR's word for unknown; `connect` includes TLS, as the format wants."""
+    row = detail.row
+    sent, first, end = detail.request_end_ns, row.first_byte_ns, row.duration_ns
+    last = detail.attempts[-1] if detail.attempts else None
+    is_new = last is not None and not last.is_reused
+    return {
+        "blocked": -1,
+        "dns": _ms(last.dns_ns) if last and is_new else -1,
+        "connect": _ms(last.connect_ns + last.tls_ns) if last and is_new else -1,
+        "ssl": _ms(last.tls_ns) if last and is_new and last.tls_ns else -1,
+        "send": _ms(sent) if sent is not None else 0,
+        "wait": _ms(max(0, first - (sent or 0))) if first is not None else 0,
+        "receive": _ms(max(0, end - first)) if end is not None and first is not None else 0,
+    }
+
+
+def _pairs(items: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in items]
+
+
+def _iso(wall_ns: int) -> str:
+    return datetime.fromtimestamp(wall_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+
+
+def _ms(ns: int | None) -> float:
+    return round(ns / 1e6, 3) if ns is not None else 0

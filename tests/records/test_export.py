@@ -1,0 +1,84 @@
+"""Exports: complete, in shape, and without credentials."""
+
+import base64
+import gzip
+
+import msgspec
+
+from dragoman.records.exchange import Attempt, BodyFacts, Detail, Head, Row
+from dragoman.records.export import Exported, document, har
+
+SECRET = "sk-planted-8f14e45fceea167a"
+START_NS = 1_700_000_000_123_000_000
+
+
+def source(**changes: bytes) -> Exported:
+    row = Row(
+        id="01JD0000000000000000000000", method="POST", path=f"/v1/x?key={SECRET}&b=2", status=200, started_ns=START_NS,
+        duration_ns=9_000_000, first_byte_ns=5_000_000, provider="openai", ending="complete",
+    )  # fmt: skip
+    detail = Detail(
+        row=row,
+        request=Head(
+            line="POST /v1/x", headers=[("Authorization", f"Bearer {SECRET}"), ("Content-Type", "application/json")]
+        ),
+        response=Head(line="200 OK", headers=[("Content-Encoding", "gzip"), ("Set-Cookie", f"a={SECRET}")]),
+        request_body=BodyFacts(bytes=2, media_type="application/json"),
+        response_body=BodyFacts(bytes=30, media_type="application/json", encoding="gzip"),
+        attempts=[
+            Attempt(number=1, provider="openai", url="u", dns_ns=1_000_000, connect_ns=2_000_000, tls_ns=3_000_000,
+                    headers=[("x-api-key", SECRET)]),
+        ],
+        request_end_ns=1_000_000,
+    )  # fmt: skip
+    bodies = {"request_body": b"{}", "response_body": gzip.compress('{"ü": 1}'.encode())} | changes
+    return Exported(detail=detail, **bodies)
+
+
+def test_no_credential_leaves_even_if_the_store_held_one() -> None:
+    for made in (document(source()), har([source()], "http://localhost:8080")):
+        text = msgspec.json.encode(made).decode()
+        assert SECRET not in text
+        assert "sk-p" in text
+
+
+def test_bodies_are_text_where_they_are_text() -> None:
+    made = document(source())
+    assert made.request_body.text == "{}"
+    assert made.response_body.text == '{"ü": 1}'
+    assert made.response_body.encoding == "gzip"
+
+
+def test_other_bodies_are_base64() -> None:
+    made = document(source(request_body=b"\xff\x00"))
+    assert base64.b64decode(made.request_body.base64 or "") == b"\xff\x00"
+    assert made.request_body.text is None
+
+
+def test_a_body_that_does_not_decode_is_kept_as_it_came() -> None:
+    made = document(source(response_body=b"no gzip"))
+    assert made.response_body.text == "no gzip"
+    assert made.response_body.problem
+
+
+def test_a_har_has_what_the_format_wants() -> None:
+    log = har([source()], "http://localhost:8080")["log"]
+    assert log["version"] == "1.2"
+    (entry,) = log["entries"]
+    assert entry["startedDateTime"] == "2023-11-14T22:13:20.123+00:00"
+    assert entry["time"] == 9.0
+    assert entry["timings"] == {
+        "blocked": -1, "dns": 1.0, "connect": 5.0, "ssl": 3.0, "send": 1.0, "wait": 4.0, "receive": 4.0
+    }  # fmt: skip
+    assert entry["request"]["url"].startswith("http://localhost:8080/v1/x?key=")
+    assert [pair["name"] for pair in entry["request"]["queryString"]] == ["key", "b"]
+    assert entry["request"]["postData"] == {"mimeType": "application/json", "text": "{}"}
+    assert entry["response"]["content"]["text"] == '{"ü": 1}'
+    assert entry["response"]["statusText"] == "OK"
+
+
+def test_a_har_of_an_exchange_without_a_reply_is_whole() -> None:
+    bare = Exported(detail=Detail(row=Row(id="01JD0000000000000000000000", method="GET", path="/v1/models")))
+    (entry,) = har([bare], "http://localhost:8080")["log"]["entries"]
+    assert entry["response"]["status"] == 0
+    assert entry["request"]["queryString"] == []
