@@ -1,17 +1,26 @@
 """The bodies of one exchange: exact bytes, decoded, or understood; and the frames of a stream."""
 
+import re
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
+from dragoman.api import understood
 from dragoman.api.answers import Json, gives, reference, sends
-from dragoman.api.context import Here
-from dragoman.api.schemas import StreamFrames
+from dragoman.api.context import Context, Here, check_id, missing
+from dragoman.api.schemas import StreamFrame, StreamFrames
 from dragoman.canonical import Prompt, Reply
+from dragoman.dialects import PARSER_VERSION
+from dragoman.errors import BadRequest, NotFound
+from dragoman.records.exchange import BodyFacts, Detail
+from dragoman.records.frames import decode_timed, framing_of, split
+from dragoman.wire.encodings import decode
 
 router = APIRouter(tags=["exchanges"])
 
+Side = Literal["request", "response"]
 Form = Annotated[
     Literal["raw", "decoded", "canonical"],
     Query(
@@ -24,11 +33,17 @@ Media = Annotated[
     Query(description="In the canonical form, long media are a URL of this API (`reference`) or stay in place."),
 ]
 Download = Annotated[bool, Query(description="Send as a file.")]
+IfNoneMatch = Annotated[str | None, Header(include_in_schema=False)]
+
 _BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+_PREVIEW_SIGNS = 2000
+_HARMLESS = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+")
+"""Media that a browser may show or play; it runs no script in them."""
+_SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'self'"
 
 
 def _sends_body(kind: type) -> dict[int | str, dict[str, Any]]:
-    says = "The body; its own media type where that is harmless to show, else octets."
+    says = "The body; with its own media type where that is harmless, as text or octets else. A running one is 409."
     return sends({"application/json": reference(kind), "application/octet-stream": _BYTES}, says=says)
 
 
@@ -39,10 +54,10 @@ def get_request_body(
     form: Form = "raw",
     media: Media = "reference",
     download: Download = False,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the request's body."""
-    raise NotImplementedError
+    return _body(here, exchange, "request", form, media, download, if_none_match)
 
 
 @router.get("/exchanges/{exchange}/response", operation_id="getResponseBody", responses=_sends_body(Reply))
@@ -52,10 +67,10 @@ def get_response_body(
     form: Form = "raw",
     media: Media = "reference",
     download: Download = False,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the reply's body."""
-    raise NotImplementedError
+    return _body(here, exchange, "response", form, media, download, if_none_match)
 
 
 @router.get(
@@ -63,9 +78,15 @@ def get_response_body(
     operation_id="getMedia",
     responses=sends({"application/octet-stream": _BYTES}, says="The bytes of an image, sound, film or document."),
 )
-def get_media(here: Here, exchange: str, side: Literal["request", "response"], number: int) -> Response:
+def get_media(here: Here, exchange: str, side: Side, number: int) -> Response:
     """Return one medium of a body, as the canonical form's references name it."""
-    raise NotImplementedError
+    detail = find(here, exchange)
+    form = _understand(detail, side, load(here, detail, side))
+    medium = understood.medium_of(form, number) if number >= 0 else None
+    if medium is None:
+        raise NotFound(f"the {side} of {exchange} has no medium {number} in it")
+    mime = medium.mime if medium.mime and _HARMLESS.fullmatch(medium.mime) else "application/octet-stream"
+    return Response(medium.data, media_type=mime, headers=_headers(f'"{exchange}-{side}-{number}"'))
 
 
 @router.get("/exchanges/{exchange}/frames", operation_id="getFrames", responses=gives(StreamFrames))
@@ -76,4 +97,110 @@ def get_frames(
     limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
 ) -> Json:
     """Return the frames of a streamed reply with the times at which they came."""
-    raise NotImplementedError
+    detail = find(here, exchange)
+    body = load(here, detail, "response")
+    facts = detail.response_body
+    framing = framing_of(facts.media_type)
+    pieces = split(decode_timed(body, here.store.frames(exchange), facts.encoding), framing)
+    frames: list[StreamFrame] = []
+    for number in range(start, min(start + limit, len(pieces))):
+        piece = pieces[number]
+        before = pieces[number - 1].at_ns if number else None
+        text = piece.data[: _PREVIEW_SIGNS * 4].decode("utf-8", "replace")
+        frames.append(
+            StreamFrame(
+                n=number,
+                offset=piece.start,
+                bytes=piece.end - piece.start,
+                at_ns=piece.at_ns,
+                gap_ns=piece.at_ns - before if piece.at_ns is not None and before is not None else None,
+                type=piece.type,
+                data=text[:_PREVIEW_SIGNS],
+                is_cut=len(piece.data) > _PREVIEW_SIGNS * 4 or len(text) > _PREVIEW_SIGNS,
+            )
+        )
+    following = start + limit if start + limit < len(pieces) else None
+    return Json(StreamFrames(framing=framing, total=len(pieces), next_from=following, frames=frames))
+
+
+def find(here: Context, exchange: str) -> Detail:
+    """Return all facts of an exchange, of one that is not stored yet as far as they are known. Raises NotFound."""
+    live = here.keeper.ingest.live(check_id(exchange))
+    detail = here.store.detail(exchange)
+    if detail is not None and (live is None or detail.row.ending is not None):
+        return detail
+    if live is not None:
+        return msgspec.structs.replace(detail, row=live.row) if detail is not None else Detail(row=live.row)
+    raise missing(exchange)
+
+
+def load(here: Context, detail: Detail, side: Side) -> bytes:
+    """Return a body. Raises BadRequest when there is none to give (yet, or any more)."""
+    exchange = detail.row.id
+    facts = detail.request_body if side == "request" else detail.response_body
+    body = here.store.request_body(exchange) if side == "request" else here.store.response_body(exchange)
+    if body is not None and detail.row.ending is not None:
+        return body
+    if detail.row.ending is None or here.store.row(exchange) is None:
+        where = f"/api/exchanges/{exchange}/stream"
+        raise BadRequest(f"exchange {exchange} still runs or is being stored; follow it at {where}", code="running")
+    why = "retention removed it" if not facts.is_stored else "it was not captured"
+    raise BadRequest(f"the {side} of {exchange} is not kept: {why}", code="not_stored")
+
+
+def _body(
+    here: Context, exchange: str, side: Side, form: str, media: str, download: bool, if_none_match: str | None
+) -> Response:
+    detail = find(here, exchange)
+    facts = detail.request_body if side == "request" else detail.response_body
+    tag = f'"{facts.hash or exchange}-{side}-{form}-{media}-{PARSER_VERSION}"'
+    if if_none_match == tag and detail.row.ending is not None and facts.is_stored:
+        return Response(status_code=304, headers=_headers(tag))
+    body = load(here, detail, side)
+    headers = _headers(tag)
+    if form == "canonical":
+        answer = _understand(detail, side, body)
+        if media == "reference":
+            answer = understood.refer_to_media(
+                answer, lambda number: f"/api/exchanges/{exchange}/{side}/media/{number}"
+            )
+        return Json(answer, headers=headers)
+    if form == "decoded":
+        body = decode(body, facts.encoding or "").data
+    elif facts.encoding:
+        headers["x-dragoman-encoding"] = facts.encoding
+    mime = _shown_as(facts, is_plain=form == "decoded" or not facts.encoding)
+    if download:
+        headers["content-disposition"] = f'attachment; filename="{exchange}-{side}{_ending(facts)}"'
+    return Response(body, media_type=mime, headers=headers)
+
+
+def _understand(detail: Detail, side: Side, body: bytes) -> Prompt | Reply:
+    return understood.prompt_of(detail, body) if side == "request" else understood.reply_of(detail, body)
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {
+        "etag": tag,
+        "cache-control": "private, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": _SANDBOX,
+    }
+
+
+def _shown_as(facts: BodyFacts, *, is_plain: bool) -> str:
+    """Say under which media type a stored body may be sent: never one that a browser would run."""
+    kind = facts.media_type or ""
+    if not is_plain:
+        return "application/octet-stream"
+    if kind == "application/json" or kind.endswith("+json"):
+        return "application/json"
+    if _HARMLESS.fullmatch(kind):
+        return kind
+    is_text = kind.startswith("text/") or framing_of(kind) != "raw" or kind.endswith("+xml") or "xml" in kind
+    return "text/plain; charset=utf-8" if is_text else "application/octet-stream"
+
+
+def _ending(facts: BodyFacts) -> str:
+    kinds = {"application/json": ".json", "text/event-stream": ".sse", "application/x-ndjson": ".ndjson"}
+    return kinds.get(facts.media_type or "", ".bin")

@@ -3,40 +3,52 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from dragoman.api.first_request import FirstRequests
 from dragoman.clock import Clock, SystemClock
-from dragoman.errors import NotFound
+from dragoman.config import Start
+from dragoman.errors import DragomanError, NotFound
 from dragoman.ids import is_ulid
+from dragoman.keeper import Keeper
+from dragoman.security.login import Login
+from dragoman.store import Store
 from dragoman.tasks import TaskOwner
 
-if TYPE_CHECKING:
-    from dragoman.keeper import Keeper
-    from dragoman.store import Store
-
 WEB = Path(__file__).parents[1] / "web"
-UNDO_S = 3600
-"""How long a deletion can be taken back."""
+
+
+class NotReady(DragomanError):
+    code = "not_ready"
 
 
 @dataclass(slots=True)
 class Context:
-    keeper: "Keeper"
+    keeper: Keeper
+    start: Start
     data_dir: Path
     base_url: str
     """Under which clients reach the proxy, without a slash at the end."""
-    password: str | None = None
+    login: Login | None = None
+    """None: no password is set, everybody who can connect is let in."""
     clock: Clock = field(default_factory=SystemClock)
     web: Path = WEB
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is asked to end: streams end then."""
+    first_requests: FirstRequests = field(default_factory=FirstRequests)
     tasks: TaskOwner = field(default_factory=lambda: TaskOwner("api"))
 
     @property
-    def store(self) -> "Store":
+    def store(self) -> Store:
+        """The open store. Raises NotReady while it cannot be used."""
+        self.check_ready()
         return self.keeper.store
+
+    def check_ready(self) -> None:
+        if not self.keeper.ready.is_set():
+            raise NotReady(self.keeper.trouble or "the store is not open yet; try again in a moment")
 
 
 def _context(request: Request) -> Context:

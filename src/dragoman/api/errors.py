@@ -20,7 +20,8 @@ _log = logging.getLogger("dragoman.api")
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 401: "login_required", 403: "refused"}
 _STATUS_OF_CODE = {"conflict": 409, "read_only": 409, "running": 409, "too_large": 413, "login_required": 401,
-                   "too_many_attempts": 429, "not_understood": 422, "not_stored": 410}  # fmt: skip
+                   "too_many_attempts": 429, "not_understood": 422, "not_stored": 410,
+                   "not_ready": 503}  # fmt: skip
 
 
 def answer(status: int, code: str, message: str, *, field: str | None = None, **headers: str) -> Response:

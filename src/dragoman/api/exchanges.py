@@ -6,22 +6,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from dragoman.api.answers import Json, body_of, gives, takes
-from dragoman.api.context import UNDO_S, Context, Here, check_id, missing
+from dragoman.api.bodies import find
+from dragoman.api.context import Context, Here, check_id, missing
 from dragoman.api.schemas import (
     Cancellation,
     Facets,
     FacetValue,
-    QueryField,
     QueryFields,
     Removal,
     Removed,
     RestoreBody,
     Restored,
+    Resync,
     Timeline,
 )
 from dragoman.errors import BadRequest
-from dragoman.records.exchange import Detail
-from dragoman.store.types import Changes, Count, Page
+from dragoman.records import query as language
+from dragoman.records.exchange import Detail, Row
+from dragoman.store.types import Changes, Count, Page, Policy
 
 router = APIRouter(tags=["exchanges"])
 
@@ -29,12 +31,17 @@ Filter = Annotated[str, Query(max_length=4000, description="Which exchanges; the
 Bounds = Annotated[int | None, Query(ge=0, description="Nanoseconds since 1970.")]
 
 FACETS = ("model", "client", "provider", "dialect", "status", "state", "tag", "run")
-IDS_IN_EVENT = 500
+ROWS_IN_EVENTS = 200
+UNDO_S = Policy().undo_ns // 1_000_000_000
+"""How long a deletion can be taken back."""
+_HELP = """\
+`field:value` or plain text; terms side by side must all hold. `OR` and parentheses join them otherwise, `-` in front
+turns a term round. A comma within a value is any of; a field twice is all of. `*` stands for any signs. Numbers take
+`>`, `>=`, `<`, `<=` and `a..b`. Text is looked for in what was newly said, word by word; `"in quotes"` as a phrase."""
 
 
-def parse(context: Context, q: str) -> Any:
-    from dragoman.records import query as language
-
+def parse(context: Context, q: str) -> language.Query:
+    """Read a filter. Raises BadRequest that says where and why it is wrong."""
     return language.parse(q, now_ns=context.clock.wall_ns())
 
 
@@ -100,21 +107,13 @@ def count_exchanges(here: Here, q: Filter = "") -> Json:
 @router.get("/query-fields", operation_id="getQueryFields", responses=gives(QueryFields))
 def get_query_fields() -> Json:
     """Describe the query language, for completion and help."""
-    return Json(_query_fields())
-
-
-def _query_fields() -> QueryFields:
-    fields: list[QueryField] = []
-    return QueryFields(fields=fields, help="")
+    return Json(QueryFields(fields=list(language.FIELDS), facets=list(FACETS), help=_HELP))
 
 
 @router.get("/exchanges/{exchange}", operation_id="getExchange", responses=gives(Detail))
 def get_exchange(here: Here, exchange: str) -> Json:
     """Return all facts of one exchange but its bodies; of a running one, what is known so far."""
-    detail = here.store.detail(check_id(exchange))
-    if detail is None:
-        raise missing(exchange)
-    return Json(detail, headers={"cache-control": "no-cache"})
+    return Json(find(here, exchange), headers={"cache-control": "no-cache"})
 
 
 @router.delete("/exchanges/{exchange}", operation_id="deleteExchange", responses=gives(Removal))
@@ -154,12 +153,28 @@ async def restore_exchanges(here: Here, body: Annotated[Any, Depends(body_of(Res
     ids = body.ids if body.ids is not None else [body.token] if len(body.token) == 26 else None
     if ids is not None:
         ids = [check_id(one) for one in ids]
-    count = await asyncio.to_thread(here.store.restore, ids, None if ids is not None else body.token)
-    for one in (ids or [])[:IDS_IN_EVENT]:
-        row = await asyncio.to_thread(here.store.row, one)
-        if row is not None:
-            here.keeper.bus.publish("exchange.changed", row)
-    return Json(Restored(count=count))
+    changes = await asyncio.to_thread(_restore, here, ids, None if ids is not None else body.token)
+    if changes.is_truncated:
+        here.keeper.bus.publish("resync", Resync(since_seq=changes.since_seq))
+    for row in changes.items:
+        here.keeper.bus.publish("exchange.changed", row)
+    return Json(Restored(count=changes.count))
+
+
+class _Restoration(Restored, kw_only=True):
+    items: list[Row]
+    since_seq: int
+    is_truncated: bool
+
+
+def _restore(here: Context, ids: list[str] | None, token: str | None) -> _Restoration:
+    """Restore, and find what came back, for those who watch."""
+    before = here.store.list_rows(limit=1).since_seq
+    count = here.store.restore(ids, token=token)
+    changes = here.store.changes(None, before, ROWS_IN_EVENTS)
+    return _Restoration(
+        count=count, items=changes.items, since_seq=changes.since_seq, is_truncated=changes.is_truncated
+    )
 
 
 @router.post("/exchanges/{exchange}/cancel", operation_id="cancelExchange", responses=gives(Cancellation))

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from dragoman.api.answers import Json, gives
 from dragoman.api.context import Here
-from dragoman.api.schemas import Readiness
+from dragoman.api.schemas import Check, Readiness
 
 router = APIRouter(tags=["system"])
 
@@ -16,8 +16,15 @@ async def get_health() -> Json:
 
 
 @router.get(
-    "/readyz", operation_id="getReadiness", responses=gives(Readiness) | gives(Readiness, status=503, says="Not yet.")
+    "/readyz",
+    operation_id="getReadiness",
+    responses=gives(Readiness) | gives(Readiness, status=503, says="Not yet, or not any more."),
 )
 async def get_readiness(here: Here) -> Json:
-    """Say whether store, gateways and journals work; 503 names what does not."""
-    raise NotImplementedError
+    """Say whether store, ingest and gateways work; 503 names what does not."""
+    checks = [
+        Check(name=name, is_ready=problem is None, message=problem or "ok")
+        for name, problem in here.keeper.checks().items()
+    ]
+    is_ready = all(check.is_ready for check in checks)
+    return Json(Readiness(is_ready=is_ready, checks=checks), 200 if is_ready else 503)

@@ -9,9 +9,13 @@ from typing import Any, Literal
 import msgspec
 
 from dragoman.canonical import Delta, Prompt, Reply
+from dragoman.keeper.ingest import Lag
+from dragoman.keeper.reparse import ReparseProgress
+from dragoman.keeper.status import Counters
 from dragoman.records.connect import Connect
 from dragoman.records.event import Event, Progress
 from dragoman.records.exchange import Detail, Row
+from dragoman.records.query import Field
 from dragoman.records.setup import DialectName
 from dragoman.store.types import Bucket, Changes, Count, Page, Preview, Storage
 
@@ -50,19 +54,10 @@ class Timeline(msgspec.Struct, kw_only=True):
     buckets: list[Bucket]
 
 
-class QueryField(msgspec.Struct, kw_only=True):
-    name: str
-    kind: str
-    description: str
-    examples: list[str]
-    values: list[str]
-    """All that are allowed, for a closed set; else empty."""
-    has_facet: bool
-    """`/api/facets` knows it."""
-
-
 class QueryFields(msgspec.Struct, kw_only=True):
-    fields: list[QueryField]
+    fields: list[Field]
+    facets: list[str]
+    """The fields that `/api/facets` counts."""
     help: str
     """The grammar in a few lines of Markdown."""
 
@@ -87,7 +82,7 @@ class StreamFrame(msgspec.Struct, kw_only=True):
 
 
 class StreamFrames(msgspec.Struct, kw_only=True):
-    framing: Literal["sse", "ndjson", "raw", "websocket"]
+    framing: Literal["sse", "ndjson", "raw"]
     total: int
     next_from: int | None
     frames: list[StreamFrame]
@@ -218,14 +213,6 @@ class Unloaded(msgspec.Struct, kw_only=True):
 # The whole
 
 
-class LagView(msgspec.Struct, kw_only=True):
-    """How far the keeper is behind the journals."""
-
-    bytes: int
-    seconds: float
-    open_exchanges: int
-
-
 class GatewayView(msgspec.Struct, kw_only=True):
     name: str
     is_connected: bool
@@ -236,13 +223,6 @@ class GatewayView(msgspec.Struct, kw_only=True):
     setup_version: int | None
     capture_stopped_total: int | None
     upstream_idle: int | None
-
-
-class ReparseView(msgspec.Struct, kw_only=True):
-    is_running: bool
-    done: int
-    failed: int
-    total: int | None
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -261,14 +241,17 @@ class Status(msgspec.Struct, kw_only=True):
     in_flight: int
     capture_drops: int
     """Exchanges whose capture was stopped since the gateways began."""
-    lag: LagView
+    lag: Lag
     gateways: list[GatewayView]
-    storage: Storage
-    retention: Preview
+    storage: Storage | None
+    """None while the store cannot be read; `problems` says why."""
+    retention: Preview | None
     """What the next run of retention would delete."""
     config_files: list[str]
+    """Highest precedence first."""
     problems: list[str]
-    reparse: ReparseView
+    """What is wrong now, in words; empty when all is well."""
+    reparse: ReparseProgress
 
 
 class Retention(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -281,8 +264,7 @@ class Retention(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class SettingsView(msgspec.Struct, kw_only=True):
     retention: Retention
-    retention_source: Literal["default", "file", "edited"]
-    read_only_reason: str | None
+    retention_source: Literal["configuration", "edited"]
 
 
 class PanicView(msgspec.Struct, kw_only=True):
@@ -413,8 +395,8 @@ class LoginBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 ANSWERS: tuple[Any, ...] = (
     Error, Page, Changes, Facets, Timeline, Count, QueryFields, Detail, Prompt, Reply, StreamFrames, LiveDelta, LiveEnd,
     Removal, Restored, Cancellation, ProviderView, Providers, ProviderCheck, Models, LoadedModels, Unloaded, Status,
-    ReparseView, SettingsView, PanicView, FirstRequest, Connect, Readiness, Session, Event, Progress, Removed,
-    Resync, Delta,
+    ReparseProgress, Counters, SettingsView, PanicView, FirstRequest, Connect, Readiness, Session, Event, Progress,
+    Removed, Resync, Delta,
 )  # fmt: skip
 
 BODIES: tuple[Any, ...] = (
