@@ -4,15 +4,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bench.session import COMPACT, SPACED, Spacing, bodies
 from bench.table import Line
 
-if TYPE_CHECKING:
-    from dragoman.records.exchange import Recording
+TESTS = Path(__file__).parents[1] / "tests"
+Spacing = tuple[str, str]
+COMPACT: Spacing = (",", ":")
+SPACED: Spacing = (", ", ": ")
 
 QUERIES = {
     "newest 200": "",
@@ -32,15 +32,18 @@ def measure(*, quick: bool, large: bool) -> list[Line]:
 
 
 def measure_session(name: str, spacing: Spacing, *, turns: int) -> list[Line]:
-    """Store a whole agent session and compare with its raw size."""
+    """Store a whole agent session, the one of the tests, and compare with its raw size."""
     from dragoman.store import Batch, Store
+
+    sys.path.insert(0, str(TESTS))
+    from fakes.session import session_recordings
 
     with tempfile.TemporaryDirectory() as place:
         store = Store(f"sqlite:///{place}/dragoman.db")
         store.open()
         try:
             raw = 0
-            for recording in recordings(turns, spacing):
+            for recording in session_recordings(turns, spacing=spacing):
                 raw += len(recording.request_body) + len(recording.response_body)
                 store.commit(Batch(finished=[recording]))
             report = store.verify()
@@ -56,35 +59,6 @@ def measure_session(name: str, spacing: Spacing, *, turns: int) -> list[Line]:
         Line("stored: segments, nodes and replies", content / raw * 100, "% of raw", budget=1.0, note=note),
         Line("stored: the whole database", whole / raw * 100, "% of raw", budget=3.0, note=note),
     ]
-
-
-def recordings(turns: int, spacing: Spacing) -> Iterator["Recording"]:
-    """Give each turn of a made-up session as the keeper would hand it to the store."""
-    from blake3 import blake3
-
-    from dragoman.ids import IdMaker
-    from dragoman.records.exchange import BodyFacts, Detail, Frame, Head, Recording, Row
-
-    ids, started = IdMaker(), time.time_ns()
-    for turn, (request, reply) in enumerate(bodies(turns=turns, spacing=spacing)):
-        row = Row(
-            id=ids.make((started + turn * 10**9) // 10**6), state="done", ending="complete", status=200,
-            started_ns=started + turn * 10**9, duration_ns=4 * 10**9, method="POST", path="/v1/messages?beta=true",
-            provider="anthropic", dialect="anthropic_messages", endpoint="messages", is_streamed=True,
-            model_asked="claude-sonnet-4-5", client="claude-code", session="7d1f0c7e", turns=1 + 2 * turn,
-            request_bytes=len(request), response_bytes=len(reply), preview="a tool result", reply_preview="some text",
-        )  # fmt: skip
-        headers = [("content-type", "application/json"), ("user-agent", "claude-cli/2.1.329 (external, cli)")]
-        detail = Detail(
-            row=row,
-            request=Head(line="POST /v1/messages?beta=true HTTP/1.1", headers=headers, framing="length"),
-            request_body=BodyFacts(bytes=len(request), hash=blake3(request).hexdigest()),
-            response=Head(line="200 OK", headers=[("content-type", "text/event-stream")], framing="chunked"),
-            response_body=BodyFacts(bytes=len(reply), hash=blake3(reply).hexdigest()),
-        )
-        offsets = range(0, len(reply), 180)
-        frames = [Frame(offset=at, at_ns=10**9 + number * 20_000_000) for number, at in enumerate(offsets)]
-        yield Recording(detail=detail, request_body=request, response_body=reply, frames=frames)
 
 
 def measure_lists(count: int) -> list[Line]:
