@@ -78,7 +78,8 @@ def run(command: list[str], *, text: str | None = None) -> str:
 
 
 BODIES = [
-    b'{"model": "m", "messages": [{"role": "user", "content": "it\'s $HOME `x` \\"q\\" \\\\ \\u2028 \xe2\x80\xa8 \xf0\x9f\x90\xab"}]}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "it\'s $HOME `x` \\"q\\" \\\\ \\u2028 '
+    b'\xe2\x80\xa8 \xf0\x9f\x90\xab"}]}',
     b'{"a": "' + b"x" * 90_000 + b'\nEND\nEND_ x"}',
     bytes(range(256)),
     b"",

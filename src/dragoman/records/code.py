@@ -5,6 +5,7 @@ very bytes where the tool allows it) to the same path of this Dragoman, and hold
 used where the endpoint is theirs; everything else is plain HTTP with what the language has built in. Pure.
 """
 
+import base64
 import json
 import pprint
 import re
@@ -101,8 +102,6 @@ def curl(detail: Detail, request_body: bytes, base_url: str) -> str:
     if not call.body:
         return " \\\n  ".join(lines) + "\n"
     if call.text is None:
-        import base64
-
         encoded = base64.encodebytes(call.body).decode()
         lines.append("--data-binary @-")
         return "base64 -d <<'END' | " + " \\\n  ".join(lines) + f"\n{encoded}END\n"
@@ -141,7 +140,7 @@ def python(detail: Detail, request_body: bytes, base_url: str) -> str:
         arguments.append(f"    extra_body={_literal(rest)},")
     if headers:
         arguments.append(f"    extra_headers={_literal(headers)},")
-    query = dict(each.partition("=")[::2] for each in call.url.partition("?")[2].split("&") if each)
+    query = _query_of(call)
     if query:
         arguments.append(f"    extra_query={_literal(query)},")
     name = "OpenAI" if is_openai else "Anthropic"
@@ -205,7 +204,7 @@ def typescript(detail: Detail, request_body: bytes, base_url: str) -> str:
     method = {"openai_chat": "chat.completions", "openai_responses": "responses"}.get(dialect, "messages")
     options = [f"baseURL: {json.dumps(base)}", f'apiKey: process.env.{call.variable} ?? "none"']
     headers = _beside_the_sdk(call)
-    query = dict(each.partition("=")[::2] for each in call.url.partition("?")[2].split("&") if each)
+    query = _query_of(call)
     if headers:
         options.append(f"defaultHeaders: {_json(headers, 2)}")
     if query:
@@ -233,8 +232,6 @@ def _typescript_plain(call: _Call) -> str:
     if call.text is not None and call.body:
         lines.append(f"  body: {json.dumps(call.text)},")
     elif call.body:
-        import base64
-
         lines.append(f'  body: Buffer.from("{base64.b64encode(call.body).decode()}", "base64"),')
     lines += [
         "});",
@@ -269,6 +266,11 @@ def _beside_the_sdk(call: _Call) -> dict[str, str]:
     """Return the headers that an SDK does not set by itself."""
     own = {"authorization", "x-api-key", "content-type", "accept"}
     return {name: value for name, value in call.headers if name.lower() not in own and not _VARIABLE.search(value)}
+
+
+def _query_of(call: _Call) -> dict[str, str]:
+    pairs = (each.partition("=") for each in call.url.partition("?")[2].split("&"))
+    return {name: value for name, _, value in pairs if name}
 
 
 def _variable(provider: str | None) -> str:
