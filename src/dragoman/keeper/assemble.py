@@ -348,7 +348,7 @@ _REASONS = {
 
 def is_untouched(marks: Sequence[Mark]) -> bool:
     """Say whether only credentials were replaced: all else that counts went on as it came."""
-    return all(mark.who.startswith("provider:") and mark.what.startswith("credential") for mark in marks)
+    return all(mark.what.startswith("credential") for mark in marks)
 
 
 def _join(pieces: list[bytes]) -> bytes:

@@ -7,6 +7,7 @@ Does not serve HTTP; `api` does.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,7 @@ _log = logging.getLogger("dragoman.keeper")
 
 
 class Keeper:
-    """One per data directory. `ready` is set once the store is open and journals are read."""
+    """One per data directory. `ready` is set once the store is open and journals are being read."""
 
     def __init__(self, start: Start, data_dir: Path, store: Store, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
@@ -48,7 +49,7 @@ class Keeper:
         self.status = StatusTicker(self.links, self.bus, clock, lag=self.ingest.lag, complete=self._complete)
         self.ready = asyncio.Event()
         self.trouble: str | None = None
-        """Why the store is not open, None once it is."""
+        """Why the store is not in use yet, None once it is."""
         self._tasks = TaskOwner("keeper")
 
     async def start(self) -> None:
@@ -62,8 +63,7 @@ class Keeper:
         for part in (self.status, self.reparse, self.retention, self.setup, self.links):
             await part.close()
         await asyncio.to_thread(self.ingest.close)
-        if self.ready.is_set():
-            await asyncio.to_thread(self.store.close)
+        await asyncio.to_thread(self.store.close)
 
     def lag(self) -> Lag:
         return self.ingest.lag()
@@ -72,27 +72,28 @@ class Keeper:
         """Say of each part what is wrong with it, None for those that are well."""
         connected = any(self.links.is_connected(name) for name in self.links.names)
         return {
-            "store": self.trouble if not self.ready.is_set() else None,
+            "store": self.trouble,
             "ingest": self.ingest.trouble,
             "gateway": None if connected else "no gateway is connected",
         }
 
     async def _begin(self) -> None:
-        await self._open_store()
+        self.trouble = "the store is being opened"
+        await self._insist(lambda: asyncio.to_thread(self.store.open), "the store cannot be opened")
         self.ready.set()
         self.ingest.start()
-        await self.setup.start()
+        await self._insist(self.setup.start, "the edited configuration cannot be read")
         await self.retention.start()
 
-    async def _open_store(self) -> None:
+    async def _insist(self, step: Callable[[], Awaitable[None]], complaint: str) -> None:
+        """Try a step until it works, with pauses that grow."""
         pause_s = RETRY_FIRST_S
-        self.trouble = "the store is being opened"
         while True:
             try:
-                await asyncio.to_thread(self.store.open)
+                await step()
             except Exception as error:  # noqa: BLE001 the guard of this task: the disk may have room again later
-                self.trouble = f"the store cannot be opened: {error}"
-                _log.exception("the store cannot be opened, next try in %.1f s", pause_s)
+                self.trouble = f"{complaint}: {error}"
+                _log.exception("%s, next try in %.1f s", complaint, pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_MOST_S)
                 continue

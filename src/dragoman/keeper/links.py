@@ -42,8 +42,11 @@ _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 class GatewayLinks:
     """One link per gateway; use it on one loop."""
 
-    def __init__(self, run_dir: Path, *, setup: Callable[[], Setup], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, run_dir: Path, *, setup: Callable[[], Setup], on_change: Callable[[], None], look_s: float = LOOK_S
+    ) -> None:
         self._run_dir = run_dir
+        self._look_s = look_s
         self._setup = setup
         self._on_change = on_change
         self._links: dict[str, _Link] = {}
@@ -87,18 +90,19 @@ class GatewayLinks:
         while True:
             for path in sorted(self._run_dir.glob("*.sock")):
                 if path.name != KEEPER_SOCKET and path.stem not in self._links:
-                    link = self._links[path.stem] = _Link(path, self._setup, self._on_change)
+                    link = self._links[path.stem] = _Link(path, self._setup, self._on_change, self._look_s)
                     spawn(link.keep_up(), name=f"link-{path.stem}", owner=self._tasks)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
 
 
 class _Link:
     """The connection to one gateway, made again whenever it breaks."""
 
-    def __init__(self, path: Path, setup: Callable[[], Setup], on_change: Callable[[], None]) -> None:
+    def __init__(self, path: Path, setup: Callable[[], Setup], on_change: Callable[[], None], look_s: float) -> None:
         self.name = path.stem
         self.hello: Hello | None = None
         self._path = path
+        self._look_s = look_s
         self._setup = setup
         self._on_change = on_change
         self._writer: asyncio.StreamWriter | None = None
@@ -128,7 +132,7 @@ class _Link:
         while True:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._connect()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
 
     async def _connect(self) -> None:
         reader, writer = await asyncio.open_unix_connection(str(self._path))

@@ -31,6 +31,7 @@ class StreamReading:
         self._is_ended = False
         self.first_token_ns: int | None = None
         self.last_token_ns: int | None = None
+        self.deltas_total = 0
         self.chars = 0
         """How much text has come, for estimates."""
 
@@ -64,6 +65,7 @@ class StreamReading:
 
     def _take(self, deltas: list[Delta], at_ns: int) -> list[TimedDelta]:
         self._assembler.add(deltas)
+        self.deltas_total += len(deltas)
         for delta in deltas:
             chars = _content_chars(delta)
             if chars:

@@ -25,7 +25,7 @@ class ReparseStore(Protocol):
 
     def reparse_candidates(self, below_version: int, limit: int) -> list[str]: ...
 
-    def recording(self, exchange_id: str, /) -> Recording: ...
+    def recording(self, exchange_id: str, /) -> Recording | None: ...
 
     def replace_facts(self, recording: Recording, /) -> Row: ...
 
@@ -89,7 +89,10 @@ class Reparse:
             self.progress = msgspec.structs.replace(progress, failed=progress.failed + 1)
             return
         self.progress = msgspec.structs.replace(progress, done=progress.done + 1)
-        self._on_changed(row)
+        if row is not None:
+            self._on_changed(row)
 
-    def _read_again(self, name: str) -> Row:
-        return self._store.replace_facts(understand_again(self._store.recording(name)))
+    def _read_again(self, name: str) -> Row | None:
+        """None when the exchange was removed meanwhile."""
+        recording = self._store.recording(name)
+        return self._store.replace_facts(understand_again(recording)) if recording is not None else None

@@ -21,6 +21,8 @@ from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
 
 _STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl")
+_STREAM_BEGINS = {"sse": b"deir:\r\n\xef", "ndjson": b"{\r\n", "json": b""}
+"""First bytes of a stream: `data`, `event`, `id`, `retry`, a comment, an empty line, a byte order mark; an object."""
 
 
 def stream_reading(
@@ -51,6 +53,9 @@ def read_reply(recording: Recording, request: RequestFacts, reading: StreamReadi
         row.is_streamed = True
         row.first_token_ns, row.last_token_ns = reading.first_token_ns, reading.last_token_ns
         recording.detail.warnings += [f"reply: {warning}" for warning in reading.warnings]
+        if not reading.deltas_total and recording.detail.response_body.is_whole:
+            row.flags.append("unparsed")
+            recording.detail.warnings.append("reply: no frame of the stream could be understood")
         _add_reply(recording, reading.reply())
         return
     row.is_streamed = False if row.is_streamed is not None else None
@@ -79,12 +84,10 @@ def _reading_of(
 
 
 def _is_stream(media_type: str, asked: bool, first_piece: bytes | None, dialect: Dialect) -> bool:
-    """Some servers name the wrong media type, so that the first byte of a plain body counts for more than it."""
+    """Some servers name the wrong media type: of a plain body that should be a stream, the first byte tells."""
     if media_type in _STREAM_TYPES:
         return True
-    if not asked:
-        return False
-    return dialect.stream_framing != "sse" or (first_piece is not None and first_piece[:1] not in (b"{", b"["))
+    return asked and first_piece is not None and first_piece[:1] in _STREAM_BEGINS[dialect.stream_framing]
 
 
 def _read_frames(reading: StreamReading, recording: Recording) -> list[TimedDelta]:

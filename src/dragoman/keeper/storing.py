@@ -48,7 +48,7 @@ def understood(exchange: OpenExchange) -> Recording:
         return recording
     recording = exchange.assembly.recording()
     recording.detail.row.flags.append("unparsed")
-    recording.detail.warnings.append("reading this exchange failed; its bytes are kept and can be parsed again")
+    recording.detail.warnings.append("reply: reading this exchange failed; its bytes are kept and can be parsed again")
     return recording
 
 

@@ -12,12 +12,15 @@ from dragoman.dialects import PARSER_VERSION
 from dragoman.keeper.reading import StreamReading
 from dragoman.keeper.reply import read_reply
 from dragoman.keeper.request import RequestFacts, add_request_facts, read_request
-from dragoman.records.exchange import Recording, Row
+from dragoman.records.exchange import Recording, Row, state_of
 
 _FLAG_ORDER = (
     *("tools", "image", "audio", "document", "reasoning", "refusal", "retry", "tunnel", "compressed", "altered"),
     *("partial", "unparsed", "warning"),
 )
+
+READ_WARNINGS = ("request: ", "reply: ")
+"""How warnings begin that come from reading bodies; all others are about the record itself."""
 
 
 def understand(
@@ -43,18 +46,28 @@ def understand(
 
 
 def understand_again(recording: Recording) -> Recording:
-    """Read a stored Recording with the parsers of this version, forgetting what earlier ones made of it."""
-    old = recording.detail.row
+    """Read a stored Recording with the parsers of this version, forgetting what earlier ones made of it.
+
+    When retention has taken its bodies, the facts stay as they are: they are all that is left.
+    """
+    old, detail = recording.detail.row, recording.detail
+    if not (detail.request_body.is_stored and detail.response_body.is_stored):
+        old.parser_version = PARSER_VERSION
+        return recording
     kept = [flag for flag in old.flags if flag in ("retry", "tunnel", "altered", "partial")]
     fresh = Row(id=old.id)
-    recording.detail.row = msgspec.structs.replace(
+    detail.row = row = msgspec.structs.replace(
         old,
         flags=kept,
         model_asked=None,
         tools_called=[],
+        state=state_of(old.ending, old.status),
         **{name: getattr(fresh, name) for name in _READ_FIELDS},
     )
-    recording.detail.warnings = []
+    if row.ending == "complete":  # then the error was the provider's, and stands in the body
+        row.error_code = row.error_message = None
+    detail.warnings = [one for one in detail.warnings if not one.startswith(READ_WARNINGS)]
+    detail.usage, detail.provider_timings_ns = None, {}
     return understand(recording)
 
 

@@ -1,0 +1,151 @@
+"""The Setup: merged, checked, published, kept for the next start."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dragoman.config import Start, load
+from dragoman.errors import BadRequest, NotFound
+from dragoman.keeper.setup import SetupBook
+from dragoman.records.setup import Provider, Setup
+from dragoman.store import Store
+
+LOCAL = Provider(slug="local", base_url="http://127.0.0.1:9000", dialects=["openai_chat"])
+
+
+class Published:
+    """What the gateways were handed, newest last."""
+
+    def __init__(self) -> None:
+        self.setups: list[Setup] = []
+
+    async def __call__(self, setup: Setup) -> None:
+        self.setups.append(setup)
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "dragoman.yaml"
+    path.write_text("providers:\n  - {slug: filed, base_url: 'http://127.0.0.1:9001', dialects: [openai_chat]}\n")
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, config_file: Path) -> Start:
+    (tmp_path / "run").mkdir()
+    return load(config_file=config_file, env={}, directory=tmp_path, user_directory=tmp_path / "none")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with Store(f"sqlite:///{tmp_path}/dragoman.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+async def book(tmp_path: Path, start: Start, store: Store, published: Published):
+    made = SetupBook(start, tmp_path / "run", store, on_publish=published)
+    await made.start()
+    yield made
+    await made.close()
+
+
+def slugs(setup: Setup) -> list[str]:
+    return [one.slug for one in setup.providers]
+
+
+def lasting(tmp_path: Path) -> Setup:
+    return msgspec.json.decode((tmp_path / "run" / "setup.json").read_bytes(), type=Setup)
+
+
+async def test_the_first_setup_holds_built_in_and_filed_providers(book: SetupBook, published: Published) -> None:
+    assert {"openai", "anthropic", "filed"} <= set(slugs(book.current))
+    assert published.setups == [book.current]
+
+
+async def test_an_edited_provider_is_published_kept_and_there_at_the_next_start(
+    tmp_path: Path, book: SetupBook, published: Published, start: Start, store: Store
+) -> None:
+    version = book.current.version
+    saved = await book.save_provider(LOCAL)
+    assert saved.source == "edited"
+    assert published.setups[-1].version == version + 1
+    assert "local" in slugs(lasting(tmp_path))
+    again = SetupBook(start, tmp_path / "run", store, on_publish=published)
+    await again.start()
+    assert "local" in slugs(again.current)
+    await again.close()
+
+
+async def test_the_setup_file_is_for_its_owner_alone(tmp_path: Path, book: SetupBook) -> None:
+    assert os.stat(tmp_path / "run" / "setup.json").st_mode & 0o777 == 0o600
+
+
+async def test_removing_an_edited_provider_brings_the_built_in_one_back(book: SetupBook) -> None:
+    await book.save_provider(Provider(slug="openai", base_url="http://127.0.0.1:9002", dialects=["openai_chat"]))
+    assert book.provider("openai").base_url == "http://127.0.0.1:9002"
+    await book.delete_provider("openai")
+    assert book.provider("openai").base_url == "https://api.openai.com"
+
+
+async def test_what_cannot_be_changed_says_why(book: SetupBook, config_file: Path) -> None:
+    with pytest.raises(BadRequest, match="change it there") as refused:
+        await book.save_provider(Provider(slug="filed", base_url="http://127.0.0.1:1"))
+    assert str(config_file) in str(refused.value)
+    with pytest.raises(BadRequest, match="built in"):
+        await book.delete_provider("openai")
+    with pytest.raises(NotFound, match="known: openai"):
+        await book.delete_provider("nobody")
+    for slug in ("api", "Big", "", "-x"):
+        with pytest.raises(BadRequest):
+            await book.save_provider(Provider(slug=slug, base_url="http://127.0.0.1:1"))
+
+
+async def test_a_passing_provider_is_published_but_not_kept(tmp_path: Path, book: SetupBook) -> None:
+    await book.add_passing(Provider(slug="simulator", base_url="http://127.0.0.1:9003"))
+    assert "simulator" in slugs(book.current)
+    assert "simulator" not in slugs(lasting(tmp_path))
+
+
+async def test_the_panic_switch_holds_over_a_restart_and_can_be_released(
+    tmp_path: Path, book: SetupBook, published: Published, start: Start, store: Store
+) -> None:
+    await book.set_panic(True)
+    assert published.setups[-1].is_panicking
+    assert lasting(tmp_path).is_panicking
+    panicking = msgspec.structs.replace(start, setup=lasting(tmp_path))
+    again = SetupBook(panicking, tmp_path / "run", store, on_publish=published)
+    await again.start()
+    assert again.current.is_panicking
+    await again.set_panic(False)
+    assert not published.setups[-1].is_panicking
+    await again.close()
+
+
+async def test_a_changed_file_is_taken_and_a_wrong_one_keeps_the_old_setup(
+    book: SetupBook, published: Published, config_file: Path
+) -> None:
+    config_file.write_text("providers:\n  - {slug: other, base_url: 'http://127.0.0.1:9009', dialects: []}\n")
+    await book.look()
+    assert "other" in slugs(book.current) and "filed" not in slugs(book.current)
+    version = book.current.version
+    config_file.write_text("providers:\n  - {slug: other, base_url: 'nonsense at all', dialects: []}\n")
+    await book.look()
+    assert book.current.version == version
+    assert len(book.problems) == 1 and f"{config_file}:2" in book.problems[0]
+    config_file.write_text("providers: []\n")
+    await book.look()
+    assert book.problems == []
+    assert "other" not in slugs(book.current)
+
+
+async def test_a_file_that_did_not_change_is_not_published_again(book: SetupBook, published: Published) -> None:
+    await book.look()
+    assert len(published.setups) == 1
