@@ -13,7 +13,8 @@ from dragoman import config
 from dragoman.config import Start
 from dragoman.errors import DragomanError
 from dragoman.records.setup import Provider, Setup
-from dragoman.supervisor import hold, place, read_run_file
+from dragoman.supervisor import place
+from dragoman.supervisor.place import hold, read_run_file
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from dragoman import supervisor
 from dragoman.cli import options
 from dragoman.cli.serve import print_ready
 from dragoman.config import Start
 from dragoman.records.setup import Edited, Provider, merge
-from dragoman.supervisor import Command, Running
+from dragoman.supervisor import children
+from dragoman.supervisor.children import Command, Running
 from dragoman.supervisor.place import listen, url_of
 
 
@@ -27,7 +27,7 @@ def demo(
     try:
         with listen("127.0.0.1", 0) as upstream:
             start = with_simulator(start, url_of("127.0.0.1", upstream.getsockname()[1]))
-            supervisor.serve(
+            children.serve(
                 start,
                 lambda running: print_ready(start, running),
                 more=lambda running: [_simulator(upstream.fileno(), running)],

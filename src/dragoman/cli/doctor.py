@@ -4,9 +4,7 @@ import json
 import os
 import shutil
 import socket
-import ssl
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,8 +17,7 @@ from dragoman.cli.record import Running, open_store
 from dragoman.config import Start
 from dragoman.errors import DragomanError
 from dragoman.records.setup import Provider
-from dragoman.supervisor import RunFile, hold
-from dragoman.supervisor.place import listen
+from dragoman.supervisor.place import RunFile, hold, listen
 
 REACH_S = 4.0
 LEAST_FREE_BYTES = 1024**3
@@ -68,8 +65,10 @@ def _examine(read: Callable[[], Start]) -> Iterator[Finding]:
     else:
         yield _guarded("port", lambda: _port(start))
         yield _guarded("store", lambda: _store(data_dir))
+    from concurrent.futures import ThreadPoolExecutor  # `serve` imports this file too, and does not need it
+
     with ThreadPoolExecutor(max_workers=16) as pool:
-        yield from pool.map(lambda one: _provider(one), start.setup.providers)
+        yield from pool.map(_provider, start.setup.providers)
 
 
 def _guarded(what: str, look: Callable[[], Finding]) -> Finding:
@@ -134,6 +133,8 @@ def _provider(provider: Provider) -> Finding:
 
 def _reach(provider: Provider) -> None:
     """Connect, and prove the certificate. Raises OSError."""
+    import ssl
+
     url = urlsplit(provider.base_url)
     host = url.hostname or ""
     with socket.create_connection((host, url.port or (443 if url.scheme == "https" else 80)), REACH_S) as plain:

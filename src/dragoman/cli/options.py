@@ -8,8 +8,7 @@ import typer
 
 from dragoman import config
 from dragoman.config import Start
-from dragoman.supervisor import RunFile, read_run_file
-from dragoman.supervisor.place import is_alive
+from dragoman.supervisor.place import RunFile, is_alive, read_run_file
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False)]
 Port = Annotated[

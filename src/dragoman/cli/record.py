@@ -7,17 +7,15 @@ import contextlib
 import json
 import os
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
 
 from dragoman.cli import options
 from dragoman.config import Start
 from dragoman.errors import BadRequest, DragomanError, Refused
-from dragoman.supervisor import RunFile, hold
+from dragoman.supervisor.place import RunFile, hold
 
 PAGE = 500
 LIMIT_S = 60.0
@@ -54,8 +52,11 @@ class Running:
 
     def get(self, path: str, **query: object) -> bytes:
         """Ask the API. Raises what its error stands for."""
+        import urllib.error
+        import urllib.request
+
         asked = {name: value for name, value in query.items() if value is not None}
-        target = f"{self._run.api_url}{path}" + (f"?{urllib.parse.urlencode(asked)}" if asked else "")
+        target = f"{self._run.api_url}{path}" + (f"?{urlencode(asked)}" if asked else "")
         request = urllib.request.Request(target)
         if self._password:
             request.add_header("authorization", f"Bearer {self._password}")
@@ -79,7 +80,7 @@ class Running:
                 return
 
     def export(self, exchange: str, form: str) -> bytes:
-        return self.get(f"/api/exchanges/{urllib.parse.quote(exchange)}/export", format=form)
+        return self.get(f"/api/exchanges/{quote(exchange)}/export", format=form)
 
 
 def _error_of(status: int, body: bytes) -> DragomanError:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from dragoman import supervisor
 from dragoman.cli import options
 from dragoman.config import Start
 from dragoman.records import connect
-from dragoman.supervisor import Running
+from dragoman.supervisor import children
+from dragoman.supervisor.children import Running
 
 _TOOLS = {"claude": "claude", "codex": "codex", "gemini": "gemini", "ollama": "ollama"}
 """Program on the path → target of `dragoman env`."""
@@ -30,7 +30,7 @@ def serve(
 ) -> None:
     """Start Dragoman: the proxy, the record of it, and the interface. This is what `dragoman` alone does."""
     start = options.load(config_file, data_dir, host=host, port=port, gateways=gateways, admin_listen=admin_listen)
-    supervisor.serve(start, lambda running: print_ready(start, running))
+    children.serve(start, lambda running: print_ready(start, running))
 
 
 def print_ready(start: Start, running: Running) -> None:

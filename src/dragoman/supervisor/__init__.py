@@ -4,9 +4,6 @@ Promise: the listening socket is opened once and lives as long as this process, 
 started again without a refused connection. Gateways are started first and wait for nobody. On SIGTERM or SIGINT
 the gateways finish what runs, then the keeper reads the journal to its end; a second signal hurries.
 Children end when this process is gone. Handles no request itself and knows no dialect.
+
+Children import `child` from here before anything else, so this file imports nothing.
 """
-
-from dragoman.supervisor.children import Command, Running, serve
-from dragoman.supervisor.place import RunFile, hold, read_run_file
-
-__all__ = ["Command", "RunFile", "Running", "hold", "read_run_file", "serve"]
