@@ -54,7 +54,7 @@ def answered(
     body: bytes, *, status: int = 200, media: bytes = b"application/json", request: bytes = CHAT_BODY
 ) -> Recording:
     return read(
-        *asked("a", request),
+        *asked("a"),
         head("a", status=status, media=media, framing="length"),
         Chunk("a", START + 20 * MS, body),
         closed("a", status=status),

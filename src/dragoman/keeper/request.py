@@ -33,6 +33,7 @@ class RequestFacts(msgspec.Struct, kw_only=True):
     client: str | None = None
     client_version: str | None = None
     client_ids: dict[str, str] = {}
+    tags: list[str] = []
     flags: set[str] = set()
     warnings: list[str] = []
     search_text: str | None = None
@@ -47,19 +48,18 @@ class _Peek(msgspec.Struct):
 
 def read_request(row: Row, head: Head, body: bytes) -> RequestFacts:
     """Read who asks, and for what."""
-    identity = identify(head.headers, row.path)
-    facts = RequestFacts(
-        model=model_in_path(row.path.partition("?")[0]),
-        client=identity.client,
-        client_version=identity.version,
-        client_ids=dict(identity.ids),
-        flags=set(),
-        warnings=[],
-    )
-    if not body:
-        return facts
-    encoding = header_of(head.headers, "content-encoding")
-    plain = decode(body, encoding or "")
+    path = row.path.partition("?")[0]
+    facts = RequestFacts(model=model_in_path(path), flags=set(), warnings=[])
+    if body:
+        _read_body(facts, row, header_of(head.headers, "content-encoding") or "", body)
+    identity = identify(head.headers, path, facts.prompt)
+    facts.client, facts.client_version = identity.client, identity.version
+    facts.client_ids, facts.tags = identity.ids, identity.tags
+    return facts
+
+
+def _read_body(facts: RequestFacts, row: Row, encoding: str, body: bytes) -> None:
+    plain = decode(body, encoding)
     if plain.problem:
         facts.warnings.append(f"request: {plain.problem}")
     dialect = dialect_of(row, PROMPT_ENDPOINTS)
@@ -69,7 +69,6 @@ def read_request(row: Row, head: Head, body: bytes) -> RequestFacts:
         _read_prompt(facts, dialect, plain.data)
     if facts.prompt is None or encoding:
         facts.search_text = text_of(plain.data)
-    return facts
 
 
 def add_request_facts(row: Row, facts: RequestFacts) -> None:
@@ -79,6 +78,8 @@ def add_request_facts(row: Row, facts: RequestFacts) -> None:
     row.preview = facts.preview
     row.client, row.client_version = facts.client, facts.client_version
     row.session, row.user = facts.client_ids.get("session"), facts.client_ids.get("user")
+    row.run = row.run or facts.client_ids.get("run")
+    row.tags = list(dict.fromkeys([*row.tags, *facts.tags]))
     row.flags.extend(facts.flags)
     if facts.prompt is not None:
         row.turns = len(facts.prompt.messages)
