@@ -13,16 +13,18 @@ from dragoman.supervisor import logs
 @pytest.fixture(autouse=True)
 def _root_as_before() -> Iterator[None]:
     root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+    before, level = list(root.handlers), logging.getLogger("dragoman").level
     yield
     root.handlers[:] = before
-    root.setLevel(level)
+    root.setLevel("WARNING")
+    logging.getLogger("dragoman").setLevel(level)
 
 
 def test_console_lines_name_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(Log(), "g0")
     logging.getLogger("dragoman.x").info("began %s", "it", extra={"exchange": "01A"})
     logging.getLogger("dragoman.x").debug("unseen")
+    logging.getLogger("library").info("unseen")
     line = capsys.readouterr().err
     assert line.endswith("info    g0: began it exchange=01A\n")
 

@@ -43,7 +43,7 @@ def doctor(
     for finding in _examine(lambda: options.load(config_file, data_dir, host=host, port=port)):
         findings.append(finding)
         if not as_json:
-            print(f"{_SIGNS[finding.state]}  {finding.what:<16} {finding.message}", flush=True)
+            print(f"{_SIGNS[finding.state]}  {finding.what:<20} {finding.message}", flush=True)
     if as_json:
         print(json.dumps([asdict(one) for one in findings], indent=2))
     if any(one.state == "failed" for one in findings):

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from dragoman.cli import options
 from dragoman.config import Start
-from dragoman.errors import BadRequest, DragomanError, Refused
+from dragoman.errors import BadConfig, BadRequest, DragomanError, Refused
 from dragoman.supervisor.place import RunFile, hold
 
 PAGE = 500
@@ -39,8 +39,15 @@ def open_record(start: Start) -> Iterator[Record]:
     if run is not None:
         yield Running(run, os.environ.get(start.config.server.password_env))
         return
+    check_exists(data_dir)
     with hold(data_dir), stored(data_dir) as record:
         yield record
+
+
+def check_exists(data_dir: Path) -> None:
+    """Raise BadConfig when nothing was ever recorded there."""
+    if not (data_dir / "dragoman.db").exists() and not (data_dir / "journal").exists():
+        raise BadConfig(f"there is no record in {data_dir}; name the directory with --data-dir", field="data_dir")
 
 
 class Running:

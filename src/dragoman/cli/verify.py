@@ -7,8 +7,7 @@ from pathlib import Path
 import typer
 
 from dragoman.cli import options
-from dragoman.cli.record import open_store
-from dragoman.errors import BadConfig
+from dragoman.cli.record import check_exists, open_store
 
 
 def verify(
@@ -19,8 +18,7 @@ def verify(
     """Rebuild every stored body from its segments and compare its hash. Ends with 1 when one differs."""
     start = options.load(config_file, data_dir)
     place = Path(start.config.data_dir)
-    if not (place / "dragoman.db").exists():
-        raise BadConfig(f"there is no record in {place}; name the directory with --data-dir", field="data_dir")
+    check_exists(place)
     shows = sys.stderr.isatty() and not as_json
     with open_store(place) as store:
         report = store.verify(_show_progress if shows else None)

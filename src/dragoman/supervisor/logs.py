@@ -52,7 +52,8 @@ def configure(log: Log, process: str) -> None:
     handler.setFormatter(_Json(process) if log.format == "json" else _Console(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(log.level.upper())
+    root.setLevel("WARNING")  # what libraries have to say is of no use below that
+    logging.getLogger("dragoman").setLevel(log.level.upper())
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
