@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dragoman.dialects import ALL
 from dragoman.records.chain import Cut, CutMark, Links, Stretch, cut, join, link_hashes, segment_hash
 from dragoman.records.exchange import Frame, Recording
-from dragoman.store import search
+from dragoman.store import packs, search
 from dragoman.store.book import NODE_ROW_BYTES, SEGMENT_ROW_BYTES, Book
 from dragoman.store.compression import Packer, bytes_to_frames, frames_to_bytes, unpack
 from dragoman.store.statements import (
@@ -160,6 +160,7 @@ class BodyWriter:
         for statement, rows in self._rows.items():
             many(self._connection, statement, rows)
             rows.clear()
+        packs.gather(self._connection, self._book, self._packer)
 
     def _known_depths(self, links: list[list[bytes]]) -> list[int]:
         """Return for each chain how many of its places exist. If one does, all before it do."""
@@ -221,7 +222,9 @@ class BodyWriter:
 
     def _write_pack(self, group: list[tuple[int, bytes, bytes, int | None]]) -> None:
         number = self._book.add("pack")
-        packed = self._packer.pack(b"".join(data for _, _, data, _ in group))
+        whole = b"".join(data for _, _, data, _ in group)
+        packed = self._packer.pack(whole)
+        packs.note(self._book, len(whole))
         self._book.add("segment_bytes", len(packed) + SEGMENT_ROW_BYTES * len(group))
         self._rows[INSERT_PACK].append((number, packed))
         start = 0
@@ -283,8 +286,8 @@ class BodyReader:
         if len(found) < len(wanted):
             missing = sorted(wanted - {row[0] for row in found})
             raise ValueError(f"{len(missing)} segments are missing, the first is {missing[0]}")
-        packs = self._open({row[1] for row in found})
-        return {number: packs[pack][start : start + length] for number, pack, start, length in found}
+        opened = self._open({row[1] for row in found})
+        return {number: opened[pack][start : start + length] for number, pack, start, length in found}
 
     def _open(self, numbers: set[int]) -> dict[int, bytes]:
         missing = numbers - self._packs.keys()

@@ -33,7 +33,6 @@ from dragoman.store.types import Batch
 from dragoman.store.writer import Hand
 
 MINUTE_NS = 60_000_000_000
-_KEYS_AT_ONCE = 500
 
 _ANCESTOR = """
 WITH RECURSIVE up (id, parent, ended) AS (
@@ -41,6 +40,13 @@ WITH RECURSIVE up (id, parent, ended) AS (
     UNION ALL SELECT node.id, node.parent, node.ended FROM up JOIN node ON node.id = up.parent
 )
 SELECT ended FROM up WHERE ended IS NOT NULL AND id <> ? LIMIT 1
+"""
+
+_GAP = """
+SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM exchange WHERE key = ?) THEN ? ELSE (
+    SELECT key + 1 FROM exchange AS used WHERE key >= ?
+    AND NOT EXISTS (SELECT 1 FROM exchange WHERE key = used.key + 1) ORDER BY key LIMIT 1
+) END
 """
 
 
@@ -118,24 +124,28 @@ class Commit:
         self._values[UPSERT_SOURCE].append(source_values(key, placed.new_segments, extra, self._packer))
 
     def _key(self, row: Row) -> int:
-        """Return the row's key: the one it has, else the first free one of its millisecond and after."""
+        """Return the row's key: the one it has, or a new one."""
         if row.id in self._known:
             return self._known[row.id][0]
         self._book.add("rows")
-        wanted = key_of(time_of(row))
-        key = wanted if wanted > self._book["last_key"] else self._free_key(wanted)
+        key = self._new_key(row)
         self._taken.add(key)
         self._book["last_key"] = max(key, self._book["last_key"])
+        self._hand.newest_id = max(row.id, self._hand.newest_id)
         return key
 
-    def _free_key(self, wanted: int) -> int:
-        statement = "SELECT key FROM exchange WHERE key >= ? ORDER BY key LIMIT ?"
+    def _new_key(self, row: Row) -> int:
+        """Rows in the order of their ids get rising keys; one that comes late takes a gap near its time."""
+        wanted, last = key_of(time_of(row)), self._book["last_key"]
+        if wanted > last:
+            return wanted
+        if self._hand.newest_id and row.id > self._hand.newest_id:
+            return last + 1
         while True:
-            used = {row[0] for row in self._connection.exec_driver_sql(statement, (wanted, _KEYS_AT_ONCE))}
-            for key in range(wanted, wanted + _KEYS_AT_ONCE):
-                if key not in used and key not in self._taken:
-                    return key
-            wanted += _KEYS_AT_ONCE
+            gap = self._connection.exec_driver_sql(_GAP, (wanted, wanted, wanted)).scalar_one()
+            if gap not in self._taken:
+                return gap
+            wanted = gap + 1
 
     def _thread(self, row: Row, key: int, placed: Placed) -> tuple[str | None, str]:
         """Find parent and conversation: by the chain of messages, and by the session that the client named."""

@@ -12,7 +12,7 @@ from dragoman.records.exchange import Frame
 
 _AS_IT_IS = b"\x00"
 _ZSTD_1 = b"\x01"
-_LEVEL = 5
+_LEVEL = 3
 
 _dictionary_1 = zstd.ZstdDict(files("dragoman.store").joinpath("dictionary_1.txt").read_bytes(), is_raw=True)
 

@@ -18,7 +18,7 @@ from dragoman.store.schema import HEAD
 
 READERS = 4
 BUSY_MS = 10_000
-PAGE_BYTES = 8192
+PAGE_BYTES = 4096
 _CACHE_KB = {"writer": 16_000, "reader": 8_000}
 
 

@@ -8,7 +8,7 @@ The text index is no table here: it differs by engine, see `search.py`.
 
 import sqlalchemy as sa
 
-KEY_STEPS_PER_MS = 4
+KEY_STEPS_PER_MS = 1
 HEAD = "0001"
 """The newest migration; a store at it is opened without loading Alembic."""
 
@@ -217,6 +217,7 @@ counter = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 """Running totals, `seq`, and where the sweep stands."""
 
@@ -226,6 +227,7 @@ position = sa.Table(
     sa.Column("gateway", sa.Text, primary_key=True),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("offset", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 checkpoint = sa.Table(
@@ -241,6 +243,7 @@ setting = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 provider = sa.Table(
@@ -248,4 +251,5 @@ provider = sa.Table(
     metadata,
     sa.Column("slug", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )

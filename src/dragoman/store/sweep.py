@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from dragoman.store.bodies import plan_segments
 from dragoman.store.book import NODE_ROW_BYTES, SEGMENT_ROW_BYTES
-from dragoman.store.compression import unpack
 from dragoman.store.indexing import ORPHAN, reindex
+from dragoman.store.packs import tighten
 from dragoman.store.statements import delete_in, select_in
 from dragoman.store.writer import Hand
 
@@ -96,32 +96,8 @@ def _sweep_segments(hand: Hand) -> int:
     found = connection.exec_driver_sql(statement, (top - ROWS_AT_ONCE, top, book["epoch"])).fetchall()
     delete_in(connection, "segment", "id", [row[0] for row in found])
     book.add("segment_bytes", -SEGMENT_ROW_BYTES * len(found))
-    for pack in sorted({row[1] for row in found}):
-        _tighten(hand, pack)
+    tighten(connection, book, hand.packer, {row[1] for row in found})
     book["sweep_at"] = top - ROWS_AT_ONCE
     if book["sweep_at"] <= 0:
         book["sweep_phase"] = 0
     return len(found)
-
-
-def _tighten(hand: Hand, pack: int) -> None:
-    """Remove a pack that nothing lies in any more; pack anew one that is mostly empty."""
-    connection, book = hand.connection, hand.book
-    kept = connection.exec_driver_sql(
-        "SELECT id, start, length FROM segment WHERE pack = ? ORDER BY start", (pack,)
-    ).fetchall()
-    stored = connection.exec_driver_sql("SELECT data FROM pack WHERE id = ?", (pack,)).scalar_one()
-    if not kept:
-        connection.exec_driver_sql("DELETE FROM pack WHERE id = ?", (pack,))
-        book.add("segment_bytes", -len(stored))
-        return
-    data = unpack(stored)
-    if 2 * sum(row[2] for row in kept) > len(data):
-        return
-    packed = hand.packer.pack(b"".join(data[start : start + length] for _, start, length in kept))
-    connection.exec_driver_sql("UPDATE pack SET data = ? WHERE id = ?", (packed, pack))
-    at = 0
-    for number, _, length in kept:
-        connection.exec_driver_sql("UPDATE segment SET start = ? WHERE id = ?", (at, number))
-        at += length
-    book.add("segment_bytes", len(packed) - len(stored))

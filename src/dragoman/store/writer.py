@@ -28,6 +28,8 @@ class Hand:
         self.connection = connection
         self.packer = Packer()
         self.book = Book.read(connection)
+        self.newest_id = ""
+        """The highest id that was given a key by this writer."""
         connection.rollback()
 
 
