@@ -49,11 +49,16 @@ def _from_object(name: str, value: JsonObject) -> ReplyError:
     if isinstance(error, dict):
         return read_error(name, error)
     if error is not None:
-        return read_error(name, {**value, "message": error})
+        return read_error(name, _renamed(value, "error"))
     if "message" in value:
         return read_error(name, value)
     detail = value.get("detail")
     if isinstance(detail, list):
         texts = [as_text(one.get("msg", one)) if isinstance(one, dict) else as_text(one) for one in detail]
         return ReplyError(message="; ".join(texts), extra=Leftovers(name).these(value))
-    return read_error(name, {**value, "message": detail}) if detail is not None else read_error(name, value)
+    return read_error(name, _renamed(value, "detail")) if detail is not None else read_error(name, value)
+
+
+def _renamed(value: JsonObject, key: str) -> JsonObject:
+    """Take the text under `key` for the message."""
+    return {**{name: one for name, one in value.items() if name != key}, "message": value[key]}

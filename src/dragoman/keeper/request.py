@@ -52,7 +52,7 @@ def read_request(row: Row, head: Head, body: bytes) -> RequestFacts:
     facts = RequestFacts(model=model_in_path(path), flags=set(), warnings=[])
     if body:
         _read_body(facts, row, header_of(head.headers, "content-encoding") or "", body)
-    identity = identify(head.headers, path, facts.prompt)
+    identity = identify(head.headers, facts.prompt)
     facts.client, facts.client_version = identity.client, identity.version
     facts.client_ids, facts.tags = identity.ids, identity.tags
     return facts
