@@ -6,6 +6,7 @@ Headers that steer, beside the model's name: `x-simulate: sim-…` (act as that 
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -33,10 +34,12 @@ class Request:
 
 
 class Upstream:
-    """Answers requests. Its only memory is which Ollama models are loaded."""
+    """Answers requests. Its only memory is which Ollama models are loaded, and what it answered how often."""
 
     def __init__(self) -> None:
         self.loaded: list[str] = []
+        self.answered: Counter[tuple[str, int]] = Counter()
+        """By path and status."""
 
     def answer(self, request: Request) -> Answer:
         """Give the answer to one request; never raises."""
@@ -49,6 +52,7 @@ class Upstream:
             made = _fault(dialect, 404, str(error))
         if made is None:
             made = _fault(dialect, 404, f"{request.method} {request.path} is not simulated")
+        self.answered[request.path, made.status] += 1
         if request.headers.get("x-simulate-encoding") == "gzip":
             made.headers.append(("content-encoding", "gzip"))
             made.pieces = _gzip(made.pieces)

@@ -7,6 +7,7 @@ does not read is waited for. Requests of one connection are answered in turn. Sm
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from http import HTTPStatus
 
 import httptools
@@ -33,6 +34,11 @@ class Server:
     def running(self) -> int:
         """How many answers are being written."""
         return len(self._life.answers)
+
+    @property
+    def answered(self) -> Counter[tuple[str, int]]:
+        """What was answered how often, by path and status."""
+        return self._life.upstream.answered
 
     async def close(self) -> None:
         """Stop listening and break off what runs."""

@@ -23,8 +23,9 @@ from dragoman.tasks import TaskOwner, spawn
 class Player:
     """One client application: its headers, its chance, its connection."""
 
-    def __init__(self, url: str, agent: str, seed: int, **headers: str) -> None:
+    def __init__(self, url: str, pace: float, agent: str, seed: int, **headers: str) -> None:
         self.chance = random.Random(seed)
+        self._pace = pace
         self._client = httpx2.AsyncClient(
             base_url=url, headers={"user-agent": agent, **headers}, timeout=httpx2.Timeout(120.0)
         )
@@ -33,13 +34,17 @@ class Player:
         await self._client.aclose()
 
     async def rest(self, least_s: float, most_s: float) -> None:
-        await asyncio.sleep(self.chance.uniform(least_s, most_s))
+        await asyncio.sleep(self.chance.uniform(least_s, most_s) * self._pace)
 
     async def post(
         self, path: str, body: dict[str, Any], *, act: str, delay_ms: int = 30, leaves_after: int | None = None
     ) -> None:
         """Send one request and read the reply, or leave after some pieces of it. What fails is part of the show."""
-        headers = {"x-simulate": act, "x-simulate-delay-ms": str(delay_ms), "content-type": "application/json"}
+        headers = {
+            "x-simulate": act,
+            "x-simulate-delay-ms": str(int(delay_ms * self._pace)),
+            "content-type": "application/json",
+        }
         try:
             async with self._client.stream("POST", path, content=_encode(body), headers=headers) as reply:
                 pieces = 0
@@ -57,16 +62,19 @@ class Player:
             return
 
 
-async def play(url: str) -> None:
-    """Send traffic to the Dragoman at `url` until cancelled."""
+async def play(url: str, *, pace: float = 1.0) -> None:
+    """Send traffic to the Dragoman at `url` until cancelled; at a `pace` of 0 without any rest."""
     owner = TaskOwner("players")
     players = [
-        _Part(_assistant, Player(url, "OpenAI/Python 3.52.0", 1, authorization="Bearer sk-demo-assistant")),
-        _Part(_coder, Player(url, scenes.CLAUDE_CODE, 2, **{"x-api-key": "sk-ant-demo", "x-app": "cli"})),
-        _Part(_reviewer, Player(url, "codex_exec/0.169.0", 3, originator="codex_exec", authorization="Bearer sk-demo")),
-        _Part(_notes, Player(url, "ollama-python/0.6.3 (x86_64 linux) Python/3.11.2", 4)),
-        _Part(_pictures, Player(url, "Anthropic/Python 2.11.0", 5, **{"x-api-key": "sk-ant-demo-pictures"})),
-        _Part(_batch, Player(url, "OpenAI/JS 7.55.0", 6, authorization="Bearer sk-demo-batch")),
+        _Part(_assistant, Player(url, pace, "OpenAI/Python 3.52.0", 1, authorization="Bearer sk-demo-assistant")),
+        _Part(_coder, Player(url, pace, scenes.CLAUDE_CODE, 2, **{"x-api-key": "sk-ant-demo", "x-app": "cli"})),
+        _Part(
+            _reviewer,
+            Player(url, pace, "codex_exec/0.169.0", 3, originator="codex_exec", authorization="Bearer sk-demo"),
+        ),
+        _Part(_notes, Player(url, pace, "ollama-python/0.6.3 (x86_64 linux) Python/3.11.2", 4)),
+        _Part(_pictures, Player(url, pace, "Anthropic/Python 2.11.0", 5, **{"x-api-key": "sk-ant-demo-pictures"})),
+        _Part(_batch, Player(url, pace, "OpenAI/JS 7.55.0", 6, authorization="Bearer sk-demo-batch")),
     ]
     try:
         tasks = [spawn(one.run(), name=f"player {number}", owner=owner) for number, one in enumerate(players)]
