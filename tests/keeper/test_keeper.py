@@ -96,3 +96,15 @@ async def test_closing_before_the_store_is_open_is_clean(tmp_path: Path, start: 
     await keeper.start()
     await keeper.close()
     assert keeper.checks()["gateway"] == "no gateway is connected"
+
+
+async def test_closing_stores_what_the_journals_hold(tmp_path: Path, start: Start, store: Store) -> None:
+    keeper = Keeper(start, tmp_path, store)
+    await keeper.start()
+    await keeper.ready.wait()
+    journal = FakeJournal(tmp_path)
+    journal.write(*whole(NAME))
+    journal.close()
+    await keeper.close()
+    with Store(f"sqlite:///{tmp_path}/dragoman.db") as again:
+        assert again.response_body(NAME) == STREAM_BODY

@@ -28,6 +28,8 @@ from dragoman.tasks import TaskOwner, spawn
 
 RETRY_FIRST_S = 0.25
 RETRY_MOST_S = 15.0
+DRAIN_S = 10.0
+"""How long storing what is left may take at the end."""
 
 _log = logging.getLogger("dragoman.keeper")
 
@@ -59,9 +61,12 @@ class Keeper:
         spawn(self._begin(), name="keeper-begin", owner=self._tasks)
 
     async def close(self) -> None:
+        """Store what the journals hold, as far as the time allows, and end."""
         await self._tasks.close()
         for part in (self.status, self.reparse, self.retention, self.setup, self.links):
             await part.close()
+        if self.ready.is_set() and self.ingest.trouble is None:
+            await asyncio.to_thread(self.ingest.drain, DRAIN_S)
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.store.close)
 
