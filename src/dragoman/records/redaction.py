@@ -121,7 +121,11 @@ def mask_target(target: Text) -> Text:
 def mask_url(url: Text) -> Text:
     """Mask user info and the credentials in the query of a URL."""
     if isinstance(url, bytes):
-        return mask_url(url.decode("latin-1")).encode("latin-1")
+        return _mask_url(url.decode("latin-1")).encode("latin-1")
+    return _mask_url(url)
+
+
+def _mask_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if separator:
         authority, slash, path = rest.partition("/")

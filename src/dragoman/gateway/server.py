@@ -1,0 +1,169 @@
+"""The gateway of one process: its listening socket, its connections, and what they share.
+
+Promise: a Setup is swapped by reference, a request keeps the one it began with; one timer looks at all time
+limits; draining ends idle connections at once and others after their reply. Asks no database and no other
+process while it serves.
+"""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+from dragoman.clock import Clock, SystemClock
+from dragoman.gateway.client_side import ClientSide
+from dragoman.gateway.endpoint import Exchange
+from dragoman.gateway.pool import Pool
+from dragoman.gateway.routing import Plan
+from dragoman.ids import IdMaker
+from dragoman.journal.writer import Journal, Sink
+from dragoman.records.setup import Setup
+from dragoman.security.passwords import Password
+
+TICK_S = 0.5
+HELD_BYTES = 64 * 1024 * 1024
+"""How much of all requests' bodies is kept for retries."""
+BACKLOG = 1024
+
+
+class Gateway:
+    """What all connections of this process share."""
+
+    def __init__(
+        self,
+        name: str,
+        data_dir: Path,
+        setup: Setup,
+        *,
+        clock: Clock | None = None,
+        sink: Sink | None = None,
+        hands_over: bool = True,
+        password_env: str = "DRAGOMAN_PASSWORD",
+    ) -> None:
+        self.name = name
+        self.clock = clock or SystemClock()
+        self._ids = IdMaker()
+        self.session = self.make_id()
+        self.plan = Plan(setup, data_dir, hands_over=hands_over)
+        self.pool = Pool(self.clock)
+        self.connections: set[ClientSide] = set()
+        self.exchanges: dict[str, Exchange] = {}
+        self.requests_total = 0
+        self.held_bytes = 0
+        self.is_draining = False
+        self.loop = asyncio.get_running_loop()
+        self.journal = Journal(
+            data_dir / "journal" / name,
+            session=self.session,
+            settings=setup.journal,
+            clock=self.clock,
+            call_soon=self.loop.call_soon,
+            running=lambda: list(self.exchanges),
+            sink=sink,
+        )
+        self._data_dir = data_dir
+        self._hands_over = hands_over
+        self._password_env = password_env
+        self._password = _password(password_env)
+        self._connection_count = 0
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.drained = asyncio.Event()
+
+    @property
+    def is_holding_too_much(self) -> bool:
+        return self.held_bytes > HELD_BYTES
+
+    def make_id(self) -> str:
+        return self._ids.make(self.clock.wall_ns() // 1_000_000)
+
+    async def start(self, sock: socket.socket) -> None:
+        """Open the journal and serve the listening socket. Raises BadConfig when the journal is taken."""
+        self.journal.open()
+        self._server = await self.loop.create_server(lambda: ClientSide(self), sock=sock, backlog=BACKLOG)
+        self._timer = self.loop.call_later(TICK_S, self._tick)
+
+    def publish(self, setup: Setup) -> None:
+        """Take a Setup for all requests that begin from now on. An older one than the present is left alone."""
+        if setup.version < self.plan.setup.version:
+            return
+        self.plan = Plan(setup, self._data_dir, hands_over=self._hands_over)
+        self.journal.settings = setup.journal
+        self.pool.forget_contexts()
+        self._password = _password(self._password_env)
+
+    def cancel(self, exchange: str) -> bool:
+        """Stop a running exchange; says whether it runs here."""
+        found = self.exchanges.get(exchange)
+        if found is not None:
+            found.cancel()
+        return found is not None
+
+    def password_matches(self, given: bytes) -> bool:
+        return self._password is not None and self._password.matches(given.decode("utf-8", "surrogateescape"))
+
+    def begin_drain(self) -> None:
+        """Take no new connections and let running exchanges end; `drained` is set after the last one.
+
+        Requests to the interface are broken off: its event streams never end by themselves.
+        """
+        self.is_draining = True
+        if self._server is not None:
+            self._server.close()
+        for exchange in list(self.exchanges.values()):
+            if exchange.way.kind == "keeper":
+                exchange.cancel()
+        for client in list(self.connections):
+            client.close_when_idle()
+        if not self.exchanges:
+            self.drained.set()
+
+    async def close(self) -> None:
+        """End at once what still runs, write the record to its end, close all sockets."""
+        self.is_draining = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for exchange in list(self.exchanges.values()):
+            exchange.cancel("shutdown", "Dragoman was stopped while this exchange ran")
+        self.journal.flush()
+        for client in list(self.connections):
+            client.transport.close()
+        await self.pool.close()
+        self.journal.close()
+
+    # Told by connections and exchanges
+
+    def joined(self, client: ClientSide) -> int:
+        """Count a new connection; gives its number."""
+        self.connections.add(client)
+        self._connection_count += 1
+        return self._connection_count
+
+    def left(self, client: ClientSide) -> None:
+        self.connections.discard(client)
+
+    def opened(self, exchange: Exchange) -> None:
+        self.requests_total += 1
+        self.exchanges[exchange.id] = exchange
+
+    def closed(self, exchange: Exchange) -> None:
+        self.exchanges.pop(exchange.id, None)
+        if self.is_draining and not self.exchanges:
+            self.drained.set()
+
+    def _tick(self) -> None:
+        now = self.clock.mono_ns()
+        for exchange in list(self.exchanges.values()):
+            exchange.tick(now)
+        for client in list(self.connections):
+            client.tick(now)
+        self.pool.tick(now)
+        self.journal.tick()
+        self._timer = self.loop.call_later(TICK_S, self._tick)
+
+
+def _password(variable: str) -> Password | None:
+    value = os.environ.get(variable)
+    return Password(value) if value else None

@@ -1,0 +1,192 @@
+"""One provider as the gateway uses it: everything about the way there that can be known before a request comes.
+
+Made anew for each provider when a Setup arrives, so that a request only looks things up. Credentials are read
+here (environment, vault) and live in memory alone. Does no connecting; see `pool`.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from dragoman.errors import BadConfig
+from dragoman.records.redaction import is_secret_parameter
+from dragoman.records.setup import Auth, Provider, Timeouts
+from dragoman.wire.headers import HOP_BY_HOP, Fields, is_token
+
+CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+"""What a client may authenticate itself by; all of it goes when Dragoman has a credential of its own."""
+
+DROP, HOST, CREDENTIAL, REPLACED = range(1, 5)
+"""What happens to a request's header on the way: left out, made the provider's, taken for ours, set by us."""
+
+_ALWAYS = dict.fromkeys(HOP_BY_HOP | {b"expect", b"http2-settings"}, DROP) | {b"host": HOST}
+_VERSION = re.compile(rb"/v[0-9][0-9a-z]*")
+
+
+class Address(NamedTuple):
+    """Where connections go and how; connections of one address are interchangeable."""
+
+    scheme: str
+    host: str
+    """Name, IP literal without brackets, or the path of a Unix socket (scheme `unix`)."""
+    port: int
+    ca_file: str | None = None
+    verify_tls: bool = True
+
+
+class Upstream:
+    """A provider, ready for use."""
+
+    __slots__ = (
+        "actions", "address", "base_path", "client_write_ns", "connect_s", "credential", "dialects", "fault",
+        "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query", "refuses_websocket", "slug",
+        "strips_v1", "url_start",
+    )  # fmt: skip
+
+    def __init__(self, slug: str, address: Address, timeouts: Timeouts) -> None:
+        self.slug = slug
+        self.address = address
+        self.connect_s = timeouts.connect
+        self.first_byte_ns = int(timeouts.first_byte * 1e9)
+        self.idle_ns = int(timeouts.idle * 1e9)
+        self.client_write_ns = int(timeouts.client_write * 1e9)
+        self.dialects: list[str] = []
+        self.base_path = b""
+        self.strips_v1 = False
+        self.host_header = b""
+        self.url_start = ""
+        """Scheme and authority, for the record."""
+        self.actions: dict[bytes, int] = _ALWAYS
+        """What happens to a header, by its lower-case name; absent means that it passes."""
+        self.has_own_auth = False
+        self.credential: tuple[bytes, bytes] | None = None
+        self.fault: str | None = None
+        """Why nothing can be sent there, such as a missing key."""
+        self.headers: Fields = []
+        self.query: list[tuple[bytes, bytes]] = []
+        """Fixed parameters, percent-encoded."""
+        self.refuses_websocket = False
+
+    def join(self, path: bytes, query: bytes) -> bytes:
+        """Make the target to ask for: a base URL with a path replaces the client's `/v1`, a bare host keeps it."""
+        base = self.base_path
+        if base or self.strips_v1:
+            version = _VERSION.match(path)
+            if version and path[version.end() : version.end() + 1] in (b"/", b""):
+                word = version[0]
+                if word == b"/v1" or base.endswith(word):
+                    path = path[len(word) :]
+            path = base + path or b"/"
+        if self.has_own_auth or self.query:
+            query = self._merge(query)
+        return path + b"?" + query if query else path
+
+    def _merge(self, query: bytes) -> bytes:
+        """Leave out what we set, and the client's credential when we have our own; then add what is fixed."""
+        ours = {name for name, _ in self.query}
+        kept = []
+        for part in query.split(b"&"):
+            name = part.partition(b"=")[0]
+            if not part or name in ours or (self.has_own_auth and is_credential_parameter(name)):
+                continue
+            kept.append(part)
+        return b"&".join(kept + [name + b"=" + value for name, value in self.query])
+
+
+def is_credential_parameter(name: bytes) -> bool:
+    return is_secret_parameter(name.decode("latin-1"))
+
+
+def provider_upstream(provider: Provider, data_dir: Path) -> Upstream:
+    """Make a provider ready. What is wrong with it becomes its `fault`; nothing is raised."""
+    url = urlsplit(provider.base_url)
+    default_port = 443 if url.scheme == "https" else 80
+    port = url.port or default_port
+    host = url.hostname or ""
+    address = Address(url.scheme, host, port, provider.ca_file, provider.verify_tls)
+    upstream = Upstream(provider.slug, address, provider.timeouts)
+    shown = f"[{host}]" if ":" in host else host
+    authority = shown if port == default_port else f"{shown}:{port}"
+    upstream.host_header = authority.encode("idna" if not authority.isascii() else "ascii")
+    upstream.url_start = f"{url.scheme}://{authority}"
+    upstream.base_path = quote(url.path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._").encode()
+    upstream.strips_v1 = provider.strip_v1
+    upstream.dialects = list(provider.dialects)
+    upstream.refuses_websocket = provider.websocket == "no"
+    fixed = [tuple(part.partition("=")[::2]) for part in url.query.split("&") if part]
+    upstream.query = [(name.encode(), value.encode()) for name, value in fixed]
+    upstream.query += [(quote(name).encode(), quote(value, safe="").encode()) for name, value in provider.query.items()]
+    _add_headers(upstream, provider.headers)
+    _add_auth(upstream, provider.auth, data_dir)
+    upstream.actions = _actions(upstream)
+    return upstream
+
+
+def keeper_upstream(socket_path: Path) -> Upstream:
+    """The keeper behind its Unix socket: interface and API may be silent for as long as they like."""
+    upstream = Upstream("keeper", Address("unix", str(socket_path), 0), Timeouts(connect=5.0, idle=86400.0))
+    upstream.url_start = "http://keeper"
+    upstream.actions = {**_ALWAYS, b"x-dragoman-peer": DROP}
+    del upstream.actions[b"host"]
+    return upstream
+
+
+def _add_headers(upstream: Upstream, headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        if not is_token(name.encode()) or not value.isprintable():
+            upstream.fault = f"header {name!r} of provider {upstream.slug} holds signs that no header may carry"
+            return
+        upstream.headers.append((name.encode(), value.encode()))
+
+
+def _actions(upstream: Upstream) -> dict[bytes, int]:
+    actions = dict(_ALWAYS)
+    if upstream.has_own_auth:
+        actions.update(dict.fromkeys(CREDENTIAL_HEADERS, CREDENTIAL))
+    actions.update({name.lower(): REPLACED for name, _ in upstream.headers})
+    return actions
+
+
+def _add_auth(upstream: Upstream, auth: Auth | None, data_dir: Path) -> None:
+    if auth is None:
+        return
+    upstream.has_own_auth = True
+    if auth.scheme == "none":
+        return
+    if auth.scheme == "sigv4":
+        upstream.fault = (
+            f"provider {upstream.slug} wants requests signed (sigv4), which is not supported yet; use a key"
+        )
+        return
+    key = _read_key(upstream, auth, data_dir)
+    if key is None:
+        return
+    if not key.isprintable() or not key.isascii():
+        upstream.fault = f"the credential of provider {upstream.slug} holds signs that no header may carry"
+    elif auth.scheme == "bearer":
+        upstream.credential = (b"authorization", b"Bearer " + key.encode())
+    else:
+        upstream.credential = ((auth.name or "x-api-key").encode("latin-1"), key.encode())
+
+
+def _read_key(upstream: Upstream, auth: Auth, data_dir: Path) -> str | None:
+    if auth.key_env:
+        key = os.environ.get(auth.key_env, "").strip()
+        if not key:
+            upstream.fault = (
+                f"provider {upstream.slug} takes its key from the environment variable {auth.key_env}, "
+                "which is not set where Dragoman was started"
+            )
+        return key or None
+    from dragoman.security.vault import read_key  # loads cryptography; most have no vault
+
+    try:
+        key = read_key(data_dir, auth.key_vault or upstream.slug)
+    except (BadConfig, OSError, ValueError) as error:
+        upstream.fault = str(error)
+        return None
+    if not key:
+        upstream.fault = f"no key is stored for provider {upstream.slug}; enter it under Providers"
+    return key or None

@@ -1,0 +1,314 @@
+"""Write the journal of one gateway: one `writev` for all that came in a turn of the loop, before it is sent on.
+
+Promise: whoever waits with `wait_for_flush` is let go only after the frames appended before were handed to the
+kernel. A file always ends in a whole frame: after a short write or a failed one it is cut back, and the rest
+goes to the next file. Nothing here raises into the traffic: where the disk is full or `max_size` is reached
+(`is_full`), frames that carry bytes are dropped, the others wait in a bounded backlog for space, and every
+running exchange is told on record that its capture stopped. The same when an append took longer than
+`max_stall`: the journal stalls the loop once, not for every chunk.
+Frames come in masked. Old files are removed by the keeper.
+"""
+
+import errno
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from dragoman.clock import Clock
+from dragoman.errors import BadConfig
+from dragoman.journal.format import MAGIC, CaptureStopped, FileHeader, Record, encode_frame
+from dragoman.records.setup import JournalSettings
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there is one gateway, and its supervisor alone keeps it single
+    fcntl = None
+
+VERSION = 1
+BACKLOG_BYTES = 1024 * 1024
+"""Frames without bodies that wait for space on a full disk; past it the oldest are lost."""
+_JOIN_BELOW = 32 * 1024
+_MAX_BUFFERS = 512
+"""Buffers for one writev; IOV_MAX is 1024 on Linux and macOS."""
+
+_log = logging.getLogger("dragoman.journal")
+
+Frame = list[bytes]
+"""One frame as buffers that are written one after the other."""
+
+
+class Sink(Protocol):
+    """Where bytes go to: the seam at which tests put a slow or a full disk."""
+
+    def write(self, fd: int, buffers: list[bytes]) -> int:
+        """Write as much as possible; returns the bytes written, raises OSError when none could be."""
+        ...
+
+
+class FileSink:
+    """The disk."""
+
+    __slots__ = ()
+
+    def write(self, fd: int, buffers: list[bytes]) -> int:
+        return os.write(fd, buffers[0]) if len(buffers) == 1 else os.writev(fd, buffers)
+
+
+class Flushable(Protocol):
+    """Holds bytes for somebody outside until the journal has them."""
+
+    def flush_out(self) -> None: ...
+
+
+class Journal:
+    """The journal of one gateway's process. Single-threaded: all calls come from the loop.
+
+    `generation` rises whenever capture stops for the running exchanges; one that began under an older
+    generation appends no bytes any more. `running` names the ids of the running exchanges.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        session: str,
+        settings: JournalSettings,
+        clock: Clock,
+        call_soon: Callable[[Callable[[], None]], object],
+        running: Callable[[], Iterable[str]],
+        on_written: Callable[[], None] = lambda: None,
+        sink: Sink | None = None,
+    ) -> None:
+        self.directory = directory
+        self.gateway = directory.name
+        self.settings = settings
+        self.generation = 0
+        self.is_full = False
+        self.written_bytes = 0
+        self.stopped_total = 0
+        """How often capture stopped for the running exchanges."""
+        self._session = session
+        self._clock = clock
+        self._call_soon = call_soon
+        self._running = running
+        self.on_written = on_written
+        """Called after each write."""
+        self._sink = sink or FileSink()
+        self._fd = -1
+        self._lock_fd = -1
+        self._sequence = 0
+        self._file_bytes = 0
+        self._file_limit = 0
+        self._pending: list[Frame] = []
+        self._pending_data: list[bool] = []
+        self._waiting: list[Flushable] = []
+        self._is_scheduled = False
+        self._backlog: deque[Frame] = deque()
+        self._backlog_bytes = 0
+
+    def open(self) -> None:
+        """Take the directory's lock and begin a new file. Raises BadConfig when another process holds it."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_fd = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock_fd)
+            raise BadConfig(f"another gateway writes to {self.directory}; stop it first") from error
+        numbers = [int(path.stem) for path in self.directory.glob("*.journal") if path.stem.isdigit()]
+        self._sequence = max(numbers, default=0)
+        self._rotate()
+
+    def close(self) -> None:
+        """Write what is pending and let the lock go."""
+        self.flush()
+        for fd in (self._fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._lock_fd = -1
+
+    def append(self, frame: Frame, *, is_data: bool = False) -> None:
+        """Take a frame for the next write. `is_data` says that it may be dropped when the journal is full."""
+        self._pending.append(frame)
+        self._pending_data.append(is_data)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._call_soon(self.flush)
+
+    def append_record(self, record: Record) -> None:
+        self.append([encode_frame(record)])
+
+    def wait_for_flush(self, flushable: Flushable) -> None:
+        """Call `flush_out` once all that was appended up to now is written (or given up)."""
+        self._waiting.append(flushable)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is pending, then let go who waits."""
+        self._is_scheduled = False
+        if self._pending:
+            frames, kinds = self._pending, self._pending_data
+            self._pending, self._pending_data = [], []
+            if self.is_full:
+                self._keep_for_later(frames, kinds)
+            else:
+                self._write(frames, kinds)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                one.flush_out()
+
+    def tick(self) -> None:
+        """Look whether there is space again; to be called about twice a second."""
+        if not self.is_full:
+            return
+        if self._measure() >= self.settings.max_size:
+            return
+        self.is_full = False
+        self._rotate()
+        if self.is_full:
+            return
+        frames = [*self._backlog, *self._stop_marks("full")]
+        self._backlog.clear()
+        self._backlog_bytes = 0
+        _log.info("journal: there is space again")
+        if frames:
+            self._write(frames, [False] * len(frames))
+
+    def _write(self, frames: list[Frame], kinds: list[bool]) -> None:
+        begun = self._clock.mono_ns()
+        done = self._write_whole(frames)
+        if done < len(frames):
+            self._rotate()
+            if not self.is_full:
+                done += self._write_whole(frames[done:])
+            if done < len(frames):
+                self._become_full("the disk takes no more")
+                self._keep_for_later(frames[done:], kinds[done:])
+                return
+        if self.settings.fsync == "always":
+            os.fsync(self._fd)
+        if self._clock.mono_ns() - begun > self.settings.max_stall * 1e9:
+            self._stop_for_stall()
+        elif self._file_bytes >= self._file_limit:
+            self._rotate()
+        self.on_written()
+
+    def _write_whole(self, frames: list[Frame]) -> int:
+        """Write frames; returns how many are in the file. What was written in part is cut off again."""
+        if self._fd < 0:
+            return 0
+        buffers = [buffer for frame in frames for buffer in frame]
+        wanted = sum(map(len, buffers))
+        written = 0
+        try:
+            if wanted < _JOIN_BELOW:
+                written = self._sink.write(self._fd, [b"".join(buffers)])
+            else:
+                for start in range(0, len(buffers), _MAX_BUFFERS):
+                    part = buffers[start : start + _MAX_BUFFERS]
+                    size = sum(map(len, part))
+                    got = self._sink.write(self._fd, part)
+                    written += got
+                    if got < size:
+                        break
+        except OSError as error:
+            _log.warning("journal: write failed: %s", errno.errorcode.get(error.errno or 0, error))
+        if written == wanted:
+            self._file_bytes += written
+            self.written_bytes += written
+            return len(frames)
+        return self._cut_back(frames, written)
+
+    def _cut_back(self, frames: list[Frame], written: int) -> int:
+        """Keep the whole ones of the frames, of which `written` bytes reached the file."""
+        kept_bytes = kept = 0
+        for frame in frames:
+            size = sum(map(len, frame))
+            if kept_bytes + size > written:
+                break
+            kept_bytes += size
+            kept += 1
+        self._file_bytes += kept_bytes
+        self.written_bytes += kept_bytes
+        os.ftruncate(self._fd, self._file_bytes)
+        os.lseek(self._fd, self._file_bytes, os.SEEK_SET)
+        return kept
+
+    def _rotate(self) -> None:
+        """Begin the next file; when that fails, or `max_size` is reached, the journal is full."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._file_limit = min(self.settings.file_size, self.settings.max_size - self._measure())
+        if self._file_limit <= 0:
+            self._become_full(f"journal.max_size ({self.settings.max_size} bytes) is reached")
+            return
+        self._sequence += 1
+        header = FileHeader(
+            version=VERSION,
+            gateway=self.gateway,
+            session=self._session,
+            sequence=self._sequence,
+            wall_ns=self._clock.wall_ns(),
+            mono_ns=self._clock.mono_ns(),
+        )
+        first = MAGIC + encode_frame(header)
+        path = self.directory / f"{self._sequence:010d}.journal"
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            if self._sink.write(self._fd, [first]) < len(first):
+                raise OSError(errno.ENOSPC, "short write")
+        except OSError as error:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+                path.unlink()
+            self._become_full(f"no new file could be begun: {error}")
+            return
+        self._file_bytes = len(first)
+
+    def _become_full(self, why: str) -> None:
+        if not self.is_full:
+            _log.error("journal: capture stops, %s", why)
+            self.is_full = True
+            self.generation += 1
+            self.stopped_total += 1
+
+    def _stop_for_stall(self) -> None:
+        """The disk made everybody wait: no more bytes of what runs now; new exchanges are captured again."""
+        self.generation += 1
+        self.stopped_total += 1
+        _log.warning("journal: an append took longer than journal.max_stall, capture stops for running exchanges")
+        self._rotate()
+        for frame in self._stop_marks("stall"):
+            self.append(frame)
+
+    def _stop_marks(self, why: str) -> list[Frame]:
+        now = self._clock.mono_ns()
+        return [[encode_frame(CaptureStopped(id=one, mono_ns=now, why=why))] for one in self._running()]
+
+    def _keep_for_later(self, frames: list[Frame], kinds: list[bool]) -> None:
+        for frame, is_data in zip(frames, kinds, strict=True):
+            if is_data:
+                continue
+            self._backlog.append(frame)
+            self._backlog_bytes += sum(map(len, frame))
+        while self._backlog_bytes > BACKLOG_BYTES:
+            self._backlog_bytes -= sum(map(len, self._backlog.popleft()))
+
+    def _measure(self) -> int:
+        """Sum the journal files of all gateways of this data directory."""
+        total = 0
+        for path in self.directory.parent.glob("*/*.journal"):
+            try:
+                total += path.stat().st_size
+            except FileNotFoundError:
+                continue  # the keeper has just removed it
+        return total
