@@ -62,7 +62,7 @@ bench: ## Measure against nginx (PEERS=1 adds FastAPI with httpx, and LiteLLM)
 
 torture: ## Kill gateway and keeper at random moments, 50 times, and count every byte
 	@$(SETUP) dev
-	DRAGOMAN_TORTURE_ROUNDS=$${DRAGOMAN_TORTURE_ROUNDS:-50} $(BIN)/pytest tests/torture -s --timeout 3600 $(ARGS)
+	DRAGOMAN_TORTURE_ROUNDS=$${DRAGOMAN_TORTURE_ROUNDS:-50} DRAGOMAN_TORTURE_STOPPED_S=$${DRAGOMAN_TORTURE_STOPPED_S:-60} $(BIN)/pytest tests/torture -s --timeout 3600 $(ARGS)
 
 screenshots: ## Take the pictures of docs/screenshots anew
 	@$(SETUP) dev

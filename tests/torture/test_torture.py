@@ -1,0 +1,145 @@
+"""Kill gateway and keeper with SIGKILL under load: nothing that a client received may be missing afterwards.
+
+`make torture` does 50 rounds and stops the keeper for a minute; the plain test run does few and short ones.
+Rounds and seconds come from DRAGOMAN_TORTURE_ROUNDS and DRAGOMAN_TORTURE_STOPPED_S.
+"""
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dragoman.store import Store
+from fakes.dragoman import Dragoman, running_dragoman, simulator_as_provider
+from fakes.load import Load, Received
+from fakes.simulated import running_simulator
+
+ROUNDS = int(os.environ.get("DRAGOMAN_TORTURE_ROUNDS", "5"))
+STOPPED_S = float(os.environ.get("DRAGOMAN_TORTURE_STOPPED_S", "2"))
+CLIENTS = 12
+SETTINGS = {"journal": {"file_size": "2MB"}}  # small, so that rotation is hit as well
+FLAGS = ("--gateways", "2")
+SEED = 20261121
+
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
+
+_TARGETS = (["g0"], ["_keeper"], ["g0", "_keeper"], ["g1"], ["g0", "g1", "_keeper"])
+
+
+def kill(dragoman: Dragoman, words: list[str]) -> None:
+    for word in words:
+        dragoman.wait_until(lambda word=word: find(dragoman, word), f"child {word}").kill()
+
+
+def find(dragoman: Dragoman, word: str) -> object:
+    try:
+        return dragoman.child(word)
+    except LookupError:
+        return None
+
+
+async def play_round(dragoman: Dragoman, number: int, chance: random.Random) -> list[Received]:
+    """Load, kill at a random moment, and go on until the clients are served again."""
+    words = _TARGETS[number % len(_TARGETS)]
+    async with Load(dragoman.url, seed=number).running(CLIENTS) as load:
+        await load.more(CLIENTS)
+        await asyncio.sleep(chance.uniform(0.0, 0.6))
+        await asyncio.to_thread(kill, dragoman, words)
+        await load.more(3 * CLIENTS)
+    failed = [one for one in load.received if not one.is_whole]
+    if words == ["_keeper"]:
+        assert not failed, f"a client noticed that the keeper was killed: {failed[0].problem}"
+    print(f"round {number + 1}: killed {' and '.join(words)}; {len(load.received)} exchanges, {len(failed)} cut")
+    return load.received
+
+
+def read_record(data_dir: Path, received: list[Received]) -> None:
+    """Compare what the clients hold with what is on record."""
+    with Store(f"sqlite:///{data_dir / 'dragoman.db'}") as store:
+        rows = [row for page in pages(store) for row in page]
+        by_id = {row.id: row for row in rows}
+        assert len(by_id) == len(rows)
+        assert not [row.id for row in rows if row.ending is None], "an exchange was left running"
+        nonces = Counter(nonce_of(store.request_body(row.id) or b"") for row in rows)
+        assert not [nonce for nonce, count in nonces.items() if nonce and count > 1], "an exchange is there twice"
+        for one in received:
+            if one.exchange is None:
+                continue  # cut before the head came: the client cannot know which one it was
+            row = by_id.get(one.exchange)
+            assert row is not None, f"{one.exchange} of {one.nonce} is not on record"
+            stored = store.response_body(one.exchange) or b""
+            assert stored[: len(one.body)] == one.body, f"{one.exchange}: a client received what is not on record"
+            assert store.request_body(one.exchange) == one.request.partition(b"\r\n\r\n")[2]
+            if one.is_whole:
+                assert stored == one.body
+            else:
+                assert row.state in ("interrupted", "error", "stopped"), f"{one.exchange}: cut, but {row.state}"
+        states = Counter(row.state for row in rows)
+        print(f"{len(received)} exchanges by {CLIENTS} clients, {len(rows)} on record: {dict(states)}")
+        report = store.verify()
+        assert report.failures == []
+
+
+def pages(store: Store):
+    cursor = None
+    while True:
+        page = store.list_rows(limit=200, cursor=cursor)
+        yield page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def nonce_of(body: bytes) -> bytes:
+    begin = body.find(b"load-")
+    return body[begin : body.find(b" ", begin)] if begin >= 0 else b""
+
+
+def test_killing_gateway_and_keeper_loses_nothing(tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    received: list[Received] = []
+    with (
+        running_simulator() as simulator,
+        running_dragoman(
+            tmp_path, providers=simulator_as_provider(simulator.url), settings=SETTINGS, flags=FLAGS
+        ) as dragoman,
+    ):
+        for number in range(ROUNDS):
+            received += asyncio.run(play_round(dragoman, number, chance))
+        dragoman.wait_ready()
+        assert dragoman.stop() == 0
+    read_record(tmp_path / "data", received)
+    cut = sum(not one.is_whole for one in received)
+    assert cut or ROUNDS == 0, "no exchange was cut: the kills missed the load"
+
+
+def test_a_keeper_that_stands_still_is_not_noticed_and_catches_up(tmp_path: Path) -> None:
+    async def play(dragoman: Dragoman) -> list[Received]:
+        keeper = dragoman.child("_keeper")
+        async with Load(dragoman.url, seed=99).running(CLIENTS) as load:
+            await load.more(CLIENTS)
+            keeper.send_signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(STOPPED_S)
+                await load.more(CLIENTS)
+            finally:
+                keeper.send_signal(signal.SIGCONT)
+            await load.more(CLIENTS)
+        return load.received
+
+    with (
+        running_simulator() as simulator,
+        running_dragoman(
+            tmp_path, providers=simulator_as_provider(simulator.url), settings=SETTINGS, flags=FLAGS
+        ) as dragoman,
+    ):
+        received = asyncio.run(play(dragoman))
+        assert [one.problem for one in received if not one.is_whole] == []
+        slowest = max(one.took_s for one in received)
+        print(f"keeper stopped for {STOPPED_S} s: {len(received)} exchanges, the slowest took {slowest:.2f} s")
+        assert dragoman.stop() == 0
+    read_record(tmp_path / "data", received)
