@@ -1,5 +1,6 @@
 """Processes die, are started again, and end in order; clients notice as little as can be."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -23,14 +24,13 @@ def own(simulator: Server, tmp_path: Path) -> Iterator[Dragoman]:
         yield running
 
 
-def begin(url: str, model: str, *, streams: bool = True) -> http.client.HTTPResponse:
+@contextlib.contextmanager
+def begin(url: str, model: str, *, streams: bool = True) -> Iterator[http.client.HTTPResponse]:
     """Send a chat request and give its reply as soon as the head is there."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": streams}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
-    reply = connection.getresponse()
-    connection.close()  # the reply keeps the socket until it is read
-    return reply
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as connection:
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+        yield connection.getresponse()
 
 
 def ask(url: str, model: str = "sim-echo") -> int:
