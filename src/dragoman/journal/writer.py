@@ -12,6 +12,7 @@ Frames come in masked. Old files are removed by the keeper.
 import errno
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,6 +31,8 @@ except ImportError:  # Windows has no flock: there is one gateway, and its super
 VERSION = 1
 BACKLOG_BYTES = 1024 * 1024
 """Frames without bodies that wait for space on a full disk; past it the oldest are lost."""
+LOCK_TRIES = 20
+LOCK_PAUSE_S = 0.01
 _JOIN_BELOW = 32 * 1024
 _MAX_BUFFERS = 512
 """Buffers for one writev; IOV_MAX is 1024 on Linux and macOS."""
@@ -113,15 +116,25 @@ class Journal:
         """Take the directory's lock and begin a new file. Raises BadConfig when another process holds it."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_fd = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if fcntl is not None:
-                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not self._take_lock():
             os.close(self._lock_fd)
-            raise BadConfig(f"another gateway writes to {self.directory}; stop it first") from error
+            raise BadConfig(f"another gateway writes to {self.directory}; stop it first")
         numbers = [int(path.stem) for path in self.directory.glob("*.journal") if path.stem.isdigit()]
         self._sequence = max(numbers, default=0)
         self._rotate()
+
+    def _take_lock(self) -> bool:
+        """Try a few times: a keeper that looks whether a gateway lives holds the lock for an instant."""
+        if fcntl is None:
+            return True
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOCK_PAUSE_S)
+                continue
+            return True
+        return False
 
     def close(self) -> None:
         """Write what is pending and let the lock go."""
