@@ -17,7 +17,13 @@ from dragoman.dialects.openai_chat.stream import ChatDecoder
 from dragoman.dialects.openai_errors import read_error_body
 from dragoman.wire.slices import Chains, Slices, cut
 
-_CHAINS: Chains = {"messages": "messages", "tools": "tools", "functions": "tools", "prompt": "messages"}
+_CHAINS: Chains = {
+    "messages": "messages",
+    "tools": "tools",
+    "functions": "tools",
+    "prompt": "messages",
+    "input": "messages",
+}
 
 
 class OpenAIChat:
