@@ -7,7 +7,6 @@ checks of host and origin.
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -30,19 +29,19 @@ from dragoman.store import Store
 GRACE_S = 5
 """How long running requests may take once the process is asked to end."""
 _BACKLOG = 256
-_LONGEST_SOCKET_PATH = 100
-"""Linux takes 107 bytes, macOS 103."""
-
-_log = logging.getLogger("dragoman.keeper")
 
 
 def run(data_dir: Path) -> None:
     """Serve until SIGTERM. Blocks."""
     start = msgspec.json.decode((data_dir / "run" / "start.json").read_bytes(), type=Start)
-    sockets = [_private_socket(data_dir / "run" / "keeper.sock")]
+    sockets = [listen_privately(data_dir / "run" / "keeper.sock")]
     if start.config.server.admin_listen:
-        sockets.append(_public_socket(start.config.server.admin_listen))
-    context = assemble(start, data_dir)
+        sockets.append(listen_openly(start.config.server.admin_listen))
+    make_server(assemble(start, data_dir)).run(sockets)
+
+
+def make_server(context: Context) -> "Server":
+    """Make the HTTP server whose life is the keeper's."""
     app = build(context)
     app.router.lifespan_context = _lifespan(context)
     config = uvicorn.Config(
@@ -56,7 +55,7 @@ def run(data_dir: Path) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config, context).run(sockets)
+    return Server(config, context)
 
 
 def assemble(start: Start, data_dir: Path) -> Context:
@@ -82,7 +81,7 @@ def base_url(start: Start) -> str:
     return f"http://{host}:{server.port}"
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Ends the streams when the process is asked to end; uvicorn alone would wait for them."""
 
     def __init__(self, config: uvicorn.Config, context: Context) -> None:
@@ -94,10 +93,15 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
+    def end(self) -> None:
+        """Take no new connections, end the streams, let the other requests finish."""
+        self._context.closing.set()
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._context.closing.set)
-        # Uvicorn raises a signal again once it has ended, and takes a second SIGINT as "at once".
+        # Uvicorn takes a second SIGINT as "drop everything"; here it is as good as SIGTERM.
         super().handle_exit(signal.SIGTERM if sig == signal.SIGINT else sig, frame)
 
 
@@ -116,11 +120,8 @@ def _lifespan(context: Context):
     return lifespan
 
 
-def _private_socket(path: Path) -> socket.socket:
+def listen_privately(path: Path) -> socket.socket:
     """Listen on a Unix socket; one that a dead process left is replaced."""
-    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
-        raise BadConfig(f"{path} is too long for a socket: expected at most {_LONGEST_SOCKET_PATH} bytes; choose a "
-                        "shorter data_dir", field="data_dir")  # fmt: skip
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     old = os.umask(0o177)
@@ -132,7 +133,7 @@ def _private_socket(path: Path) -> socket.socket:
     return listener
 
 
-def _public_socket(address: str) -> socket.socket:
+def listen_openly(address: str) -> socket.socket:
     """Listen on the admin address. Raises BadConfig when it is taken."""
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
