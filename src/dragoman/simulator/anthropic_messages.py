@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from dragoman.simulator.answer import Unfit, as_list, as_object, sse
 from dragoman.simulator.ask import (
@@ -77,12 +77,18 @@ def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
     if plan.text:
         content.append({"type": "text", "text": plan.text})
     content += [{**_tool_use(call), "input": json.loads(call.arguments)} for call in plan.calls]
-    return {**_message(ask), "content": content, **_stopped(plan), "usage": _usage(plan, plan.usage.output)}
+    return {**_message(ask), "content": content, **_stopped(plan), "usage": _usage(plan, "whole")}
 
 
 def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
     """Write the events: blocks strictly one after the other, usage cumulative at the end."""
-    opening = {**_message(ask), "content": [], "stop_reason": None, "stop_sequence": None, "usage": _usage(plan, 1)}
+    opening = {
+        **_message(ask),
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": _usage(plan, "start"),
+    }
     yield _event("message_start", message=opening)
     yield _event("ping")
     index = 0
@@ -106,7 +112,7 @@ def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
         for piece in ["", *pieces_of(call.arguments)]:
             yield _delta(number, {"type": "input_json_delta", "partial_json": piece})
         yield _event("content_block_stop", index=number)
-    yield _event("message_delta", delta=_stopped(plan), usage=_usage(plan, plan.usage.output, is_final=True))
+    yield _event("message_delta", delta=_stopped(plan), usage=_usage(plan, "end"))
     yield _event("message_stop")
 
 
@@ -153,23 +159,24 @@ def _stopped(plan: Plan) -> dict[str, Any]:
     return stopped
 
 
-def _usage(plan: Plan, output: int, *, is_final: bool = False) -> dict[str, Any]:
+def _usage(plan: Plan, stage: Literal["start", "end", "whole"]) -> dict[str, Any]:
+    """Write the figures: at a stream's start the output is not known, at its end the cache's kinds are left out."""
     usage = plan.usage
     figures: dict[str, Any] = {
         "input_tokens": usage.fresh,
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
         "cache_read_input_tokens": usage.cache_read,
-        "output_tokens": output,
+        "output_tokens": 1 if stage == "start" else usage.output,
     }
-    if is_final:
-        return figures
-    return figures | {
-        "cache_creation": {
+    if usage.reasoning and stage != "start":
+        figures["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if stage != "end":
+        figures["cache_creation"] = {
             "ephemeral_5m_input_tokens": usage.cache_write_5m,
             "ephemeral_1h_input_tokens": usage.cache_write_1h,
-        },
-        "service_tier": "standard",
-    }
+        }
+        figures["service_tier"] = "standard"
+    return figures
 
 
 def _tool_use(call: Call) -> dict[str, Any]:

@@ -28,7 +28,7 @@ REVIEWER = (
     "You review changes. Look at the diff and at what calls the changed code. Report at most three findings, the "
     "gravest first, each with file, line and a remedy."
 )
-REPLY = "A dragoman passed on what was said, translated where he had to, and remembered it."
+LOOKED_UP = "Sunday 10 to 17; adults 9, children 4, families 20"
 SUMMARIZE = (
     "Summarize in three sentences: the harbour board met on Tuesday, heard the report on the dredging of the eastern "
     "channel, put off the vote on the new pilot station until the tide tables are corrected, and thanked the keeper."

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from dragoman.simulator import anthropic_messages, openai_responses, scenes
+from dragoman.simulator import anthropic_messages, openai_chat, openai_responses, scenes
 from dragoman.simulator.ask import seed_of
 from dragoman.simulator.plan import plan
 from dragoman.tasks import TaskOwner, spawn
@@ -98,20 +98,23 @@ class _Part:
 
 
 async def _assistant(me: Player) -> None:
-    """A chat assistant: short conversations, streamed, now and then with a tool or a slow model."""
+    """A chat assistant: short conversations, streamed, now and then with tools; some guests leave early."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": scenes.ASSISTANT}]
-    topic = me.chance.choice(scenes.QUESTIONS)
-    for question in topic:
+    for question in me.chance.choice(scenes.QUESTIONS):
         messages.append({"role": "user", "content": question})
         body: dict[str, Any] = {"model": "gpt-5.5", "messages": messages, "stream": True}
         body["stream_options"] = {"include_usage": True}
         act = "sim-chat"
-        if me.chance.random() < 0.3:
+        if me.chance.random() < 0.4:
             body["tools"] = scenes.CHAT_TOOLS
             act = "sim-tools-parallel" if me.chance.random() < 0.4 else "sim-tools"
         leaves_after = 9 if me.chance.random() < 0.08 else None
         await me.post("/v1/chat/completions", body, act=act, delay_ms=35, leaves_after=leaves_after)
-        messages.append({"role": "assistant", "content": scenes.REPLY})
+        messages.append(_chat_message(body, act))
+        if calls := messages[-1].get("tool_calls"):
+            messages += [{"role": "tool", "tool_call_id": one["id"], "content": scenes.LOOKED_UP} for one in calls]
+            await me.post("/v1/chat/completions", body, act=act, delay_ms=35)
+            messages.append(_chat_message(body, act))
         await me.rest(2, 6)
 
 
@@ -230,6 +233,12 @@ def _marked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     last = messages[-1]
     content = [*last["content"][:-1], {**last["content"][-1], "cache_control": {"type": "ephemeral"}}]
     return [*messages[:-1], {**last, "content": content}]
+
+
+def _chat_message(body: dict[str, Any], act: str) -> dict[str, Any]:
+    ask = openai_chat.read(body, seed_of(_encode(body)))
+    message = openai_chat.whole(ask, plan(ask, act))["choices"][0]["message"]
+    return {name: message[name] for name in ("role", "content", "tool_calls") if message.get(name)}
 
 
 def _anthropic_content(body: dict[str, Any], act: str) -> list[dict[str, Any]]:
