@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from dragoman.ids import IdMaker
@@ -32,10 +33,10 @@ class Writer:
         self.random = random.Random(seed)
         letters = "etaoinshrdlucmfwypvbgk"
         self._words = ["".join(self.random.choices(letters, k=self.random.randint(2, 9))) for _ in range(4_000)]
-        self._weights = [1 / (rank + 3) for rank in range(len(self._words))]
+        self._weights = list(accumulate(1 / (rank + 3) for rank in range(len(self._words))))
 
     def text(self, length: int) -> str:
-        words = self.random.choices(self._words, self._weights, k=length // 5)
+        words = self.random.choices(self._words, cum_weights=self._weights, k=length // 5)
         return " ".join(words)[:length]
 
     def name(self, prefix: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any as Anything
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement, UnaryExpression
 from sqlalchemy.sql.operators import custom_op
@@ -13,7 +14,7 @@ from dragoman.store.rows import key_of
 from dragoman.store.schema import INDEXED, exchange, label
 
 NEVER = sa.false()
-_LABELS = frozenset({"tool", "tag", "has"})
+_LABELS = {"tool": "tools_called", "tag": "tags", "has": "flags"}
 _WORD_COLUMNS = {
     "model": ("model_asked", "model_served"),
     "error": ("error_code",),
@@ -87,17 +88,13 @@ def condition(node: Condition, *, is_driving: bool) -> ColumnElement[bool]:
         case Not():
             return sa.not_(sa.func.coalesce(condition(node.item, is_driving=False), NEVER))
         case Text():
-            return _has_text(search.match_expression([node.text]))
+            return has_text(search.match_expression([node.text]))
         case Yes():
             return column("is_streamed").is_(node.value)
         case Words():
             return _words(node, column)
         case Between():
             return _between(node, column)
-
-
-def has_text(match: str) -> ColumnElement[bool]:
-    return _has_text(match)
 
 
 def keys_of(node: Condition) -> sa.Select[tuple[int]] | None:
@@ -155,17 +152,24 @@ def _words(node: Words, column: "Column") -> ColumnElement[bool]:
 
 
 def _labels(node: Words, column: "Column") -> ColumnElement[bool]:
-    found: list[ColumnElement[bool]] = []
     flags = [value for value in node.values if not (node.field == "has" and value in ("error", "cached"))]
-    if flags:
-        rows = sa.select(sa.literal(1)).select_from(label)
-        rows = rows.where(label.c.kind == node.field, _value(label.c.value, flags), label.c.key == exchange.c.key)
-        found.append(rows.exists())
+    found = [_label(node.field, value) for value in flags]
     if node.field == "has" and "error" in node.values:
         found.append(column("state") == "error")
     if node.field == "has" and "cached" in node.values:
         found.append(column("cache_read") > 0)
     return sa.or_(*found)
+
+
+def _label(kind: str, value: str) -> ColumnElement[bool]:
+    """Look for a label in the row's own list, as JSON text; only an odd pattern needs the table of labels."""
+    if "*" in value[:-1]:
+        rows = sa.select(sa.literal(1)).select_from(label)
+        return rows.where(label.c.kind == kind, _value(label.c.value, [value]), label.c.key == exchange.c.key).exists()
+    begin = _escaped(msgspec.json.encode(value.removesuffix("*")).decode()[:-1])
+    end = "" if value.endswith("*") else '"'
+    column = exchange.c[_LABELS[kind]]
+    return sa.func.coalesce(column.like(f"%{begin}{end}%", escape="\\"), NEVER)
 
 
 def _value(column: ColumnElement[Anything], values: list[str]) -> ColumnElement[bool]:
@@ -183,8 +187,11 @@ def _pattern(column: ColumnElement[Anything], pattern: str) -> ColumnElement[boo
         return column.is_not(None)
     if "*" not in begin and pattern.endswith("*"):
         return sa.and_(column >= begin, column < begin + "\U0010ffff")
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    return column.like(escaped, escape="\\")
+    return column.like(_escaped(pattern).replace("*", "%"), escape="\\")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _between(node: Between, column: "Column") -> ColumnElement[bool]:
@@ -203,7 +210,8 @@ def _between(node: Between, column: "Column") -> ColumnElement[bool]:
     return sa.and_(*bounds)
 
 
-def _has_text(match: str) -> ColumnElement[bool]:
+def has_text(match: str) -> ColumnElement[bool]:
+    """Whether what is indexed under a row's key matches; for rows that were found otherwise."""
     rows = sa.select(sa.literal(1)).select_from(index)
     return rows.where(index.c.search.op("MATCH")(match), index.c.rowid == exchange.c.key).exists()
 

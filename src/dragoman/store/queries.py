@@ -2,7 +2,7 @@
 
 No query here touches bodies, counts a whole table, or runs without bound. A list first asks the indexes how many
 rows each term allows; when one allows few, those rows are looked at, newest first. When all allow many, rows are
-walked from the newest in stretches of time, until the page is full or the time is spent: then the page is
+walked from the newest in stretches, until the page is full or the time is spent: then the page is
 handed out with a cursor to go on from.
 """
 
@@ -17,8 +17,9 @@ from dragoman.errors import BadRequest
 from dragoman.records.exchange import Row
 from dragoman.records.query import All, Between, Query
 from dragoman.store.conditions import Terms, condition, has_text, index, is_ordered, keys_of
-from dragoman.store.rows import COLUMNS, from_values, key_of
+from dragoman.store.rows import COLUMNS, FIELDS, from_values
 from dragoman.store.schema import counter, exchange, rollup, tombstone
+from dragoman.store.statements import select_in
 from dragoman.store.types import Bucket, Changes, Count, Page
 
 FEW = 10_000
@@ -27,7 +28,8 @@ ENOUGH = 500
 """So few that no other index need be asked."""
 PAGE_BUDGET_NS = 25_000_000
 COUNT_BUDGET_NS = 250_000_000
-FIRST_STRETCH = key_of(60_000)
+FIRST_STRETCH = 2_000
+"""Rows that are walked over before the clock is looked at; doubled while that goes quickly."""
 QUICK_NS = 4_000_000
 FACET_ROWS = 5_000
 """Facets count the newest so many rows of the query."""
@@ -57,6 +59,8 @@ FACETS: dict[str, tuple[str, ...]] = {
 """What can be counted by value, and the columns it stands in; the first that is set counts."""
 _LISTS = frozenset({"tag", "tool", "has"})
 _strings = msgspec.json.Decoder(list[str])
+
+_DOWN = "SELECT key FROM exchange WHERE key < ? ORDER BY key DESC LIMIT 1 OFFSET ?"
 
 MonoNs = Callable[[], int]
 
@@ -110,14 +114,18 @@ class Walk:
 
     def _few_keys(self) -> list[int] | None:
         """Return the keys that the narrowest term allows, newest first, when they are few."""
-        best: list[int] | None = None
+        best: sa.Select[Any] | None = None
+        fewest = FEW
         for statement in self._probes():
-            found = [row[0] for row in self._connection.execute(statement.limit(FEW + 1))]
-            if len(found) <= FEW and (best is None or len(found) < len(best)):
-                best = found
-            if best is not None and len(best) <= ENOUGH:
+            inner = statement.limit(fewest + 1).subquery()
+            found = self._connection.execute(sa.select(sa.func.count()).select_from(inner)).scalar_one()
+            if found <= fewest:
+                best, fewest = statement, found
+            if fewest <= ENOUGH:
                 break
-        return None if best is None else sorted(best, reverse=True)
+        if best is None:
+            return None
+        return sorted((row[0] for row in self._connection.execute(best).all()), reverse=True)
 
     def _probes(self) -> Iterator[sa.Select[Any]]:
         for term in self._terms.conditions:
@@ -140,22 +148,22 @@ class Walk:
             yield self._select(limit, [exchange.c.key.in_(some), *where]), some[-1]
 
     def _walk(self, limit: int) -> Iterator[tuple[list[Any], int]]:
-        ends = self._connection.execute(sa.select(sa.func.max(exchange.c.key))).scalar()
-        first = self._connection.execute(sa.select(sa.func.min(exchange.c.key))).scalar()
-        if ends is None or first is None:
-            return
-        top = ends + 1 if self._below is None else min(self._below, ends + 1)
-        bottom = first if self._terms.low is None else max(first, self._terms.low)
+        top = 2**62 if self._below is None else self._below
+        bottom = self._terms.low or 0
         ordered = next((term for term in self._terms.conditions if is_ordered(term)), None)
         where = self._where(ordered)
-        stretch = FIRST_STRETCH
+        amount = FIRST_STRETCH
         while top > bottom:
-            low = max(bottom, top - stretch)
+            low = max(bottom, self._down(top, amount))
             began = self._mono_ns()
             yield self._stretch(limit, low, top, where), low
             if self._mono_ns() - began < QUICK_NS:
-                stretch *= 4
+                amount *= 2
             top = low
+
+    def _down(self, top: int, amount: int) -> int:
+        """Return the key that lies so many rows below `top`, 0 when there are not so many."""
+        return self._connection.exec_driver_sql(_DOWN, (top, amount)).scalar() or 0
 
     def _stretch(self, limit: int, low: int, top: int, where: list[Any]) -> list[Any]:
         if self._terms.match is None:
@@ -164,7 +172,7 @@ class Walk:
         hits = hits.where(index.c.search.op("MATCH")(self._terms.match), index.c.rowid >= low, index.c.rowid < top)
         hits = hits.where(exchange.c.deleted_ns.is_(None))
         hits = hits.where(*[condition(one, is_driving=False) for one in self._terms.conditions])
-        return list(self._connection.execute(hits.order_by(index.c.rowid.desc()).limit(limit)))
+        return list(self._connection.execute(hits.order_by(index.c.rowid.desc()).limit(limit)).all())
 
     def _where(self, ordered: Any) -> list[Any]:
         where = [condition(term, is_driving=term is ordered) for term in self._terms.conditions]
@@ -172,17 +180,22 @@ class Walk:
 
     def _select(self, limit: int, where: list[Any]) -> list[Any]:
         statement = sa.select(*self._columns).where(*where, exchange.c.deleted_ns.is_(None))
-        return list(self._connection.execute(statement.order_by(exchange.c.key.desc()).limit(limit)))
+        return list(self._connection.execute(statement.order_by(exchange.c.key.desc()).limit(limit)).all())
 
 
 def list_rows(connection: sa.Connection, query: Query, limit: int, cursor: str | None, mono_ns: MonoNs) -> Page:
     limit = _checked(limit)
-    walk = Walk(connection, query, COLUMNS, mono_ns, below=_read_cursor(cursor))
+    walk = Walk(connection, query, (), mono_ns, below=_read_cursor(cursor))
     seq = last_seq(connection)
-    rows = walk.take(limit + 1, PAGE_BUDGET_NS)
-    reached = rows[limit - 1][0] if len(rows) > limit else walk.reached
+    keys = [row[0] for row in walk.take(limit + 1, PAGE_BUDGET_NS)]
+    reached = keys[limit - 1] if len(keys) > limit else walk.reached
     following = None if reached is None else f"{reached:x}"
-    return Page(items=[from_values(row[1:]) for row in rows[:limit]], next_cursor=following, since_seq=seq)
+    found = select_in(connection, _ROWS, keys[:limit])
+    found.sort(key=lambda row: row[0], reverse=True)
+    return Page(items=[from_values(row[1:]) for row in found], next_cursor=following, since_seq=seq)
+
+
+_ROWS = "SELECT key, {} FROM exchange WHERE key IN".format(", ".join(f'"{name}"' for name in FIELDS))
 
 
 def _checked(limit: int) -> int:
