@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.clock import SystemClock
+from dragoman.events.bus import Bus
+from dragoman.keeper.ingest import Ingest
 from dragoman.store import Store
 from fakes.dragoman import Dragoman, running_dragoman, simulator_as_provider
 from fakes.load import Load, Received
@@ -58,8 +61,12 @@ async def play_round(dragoman: Dragoman, number: int, chance: random.Random) -> 
 
 
 def read_record(data_dir: Path, received: list[Received]) -> None:
-    """Compare what the clients hold with what is on record."""
+    """Compare what the clients hold with what is on record, once the journals are read to their end."""
     with Store(f"sqlite:///{data_dir / 'dragoman.db'}") as store:
+        ingest = Ingest(data_dir / "journal", store, Bus("torture"), SystemClock())
+        ingest.drain()
+        ingest.close()
+        print(f"left for the next start: {ingest.stored_total} exchanges")
         rows = [row for page in pages(store) for row in page]
         by_id = {row.id: row for row in rows}
         assert len(by_id) == len(rows)

@@ -28,7 +28,7 @@ from dragoman.tasks import TaskOwner, spawn
 
 RETRY_FIRST_S = 0.25
 RETRY_MOST_S = 15.0
-DRAIN_S = 10.0
+DRAIN_S = 15.0
 """How long storing what is left may take at the end."""
 
 _log = logging.getLogger("dragoman.keeper")
