@@ -47,10 +47,10 @@ def read_parts(message: JsonObject) -> list[AnyPart]:
     parts += read_content(message.get("content"))
     if text_of(message, "refusal"):
         parts.append(Refusal(text=message["refusal"]))
-    if object_of(message, "audio"):
+    if is_sound(message.get("audio")):
         parts.append(read_audio(message["audio"]))
     parts += [read_call(call) for call in objects_of(message, "tool_calls")]
-    if object_of(message, "function_call"):
+    if text_of(object_of(message, "function_call"), "name"):
         parts.append(read_legacy_call(message["function_call"]))
     return with_annotations(parts, list_of(message, "annotations"))
 
@@ -75,17 +75,22 @@ def read_part(part: Any) -> AnyPart:
 
 
 def reasoning_of(message: JsonObject) -> Reasoning | None:
-    """Read what the model thought: DeepSeek's `reasoning_content`, OpenRouter's and Groq's `reasoning`, and the
-    signatures among `reasoning_details`. Corpus: openai-chat, feature `thinking`."""
-    text = text_of(message, "reasoning_content") or text_of(message, "reasoning") or ""
-    signature, encrypted = sealed(objects_of(message, "reasoning_details"))
+    """Read what the model thought: DeepSeek's `reasoning_content`, OpenRouter's and Groq's `reasoning`, else what
+    OpenRouter's `reasoning_details` hold. Corpus: openai-chat, feature `thinking`."""
+    details = objects_of(message, "reasoning_details")
+    text = text_of(message, "reasoning_content") or text_of(message, "reasoning") or text_of_details(details)
+    signature, encrypted = sealed(details)
     if not text and not signature and not encrypted:
         return None
     return Reasoning(text=text, signature=signature, encrypted=encrypted)
 
 
+def text_of_details(details: list[JsonObject]) -> str:
+    return "".join(text_of(one, "text") or text_of(one, "summary") or "" for one in details)
+
+
 def sealed(details: list[JsonObject]) -> tuple[str | None, str | None]:
-    """Find the opaque values among OpenRouter's `reasoning_details`: a signature, encrypted data."""
+    """Find the opaque values among `reasoning_details`: a signature, encrypted data."""
     signature = next((one["signature"] for one in details if text_of(one, "signature")), None)
     encrypted = next((one["data"] for one in details if text_of(one, "data")), None)
     return signature, encrypted
@@ -116,10 +121,16 @@ CALL_KEYS = frozenset({"index", "id", "type", "function", "custom"})
 
 
 def call_body(call: JsonObject) -> tuple[str, JsonObject]:
-    """Say which kind a call is, and return the object that has its name and arguments."""
-    if "custom" in call and isinstance(call["custom"], dict):
-        return "custom", call["custom"]
-    return "function", object_of(call, "function")
+    """Say which kind a call is, and return the object that has its name and arguments.
+
+    Snowflake sends all fields of all kinds, the wrong ones empty. Observed only: corpus/openai-chat, 0e4fadf2c17d1aa8
+    """
+    function, custom = object_of(call, "function"), object_of(call, "custom")
+    if custom and (call.get("type") == "custom" or (text_of(custom, "name") and not text_of(function, "name"))):
+        return "custom", custom
+    if custom and not function:
+        return "custom", custom
+    return "function", function
 
 
 def read_legacy_call(call: JsonObject) -> ToolCall:
@@ -129,6 +140,11 @@ def read_legacy_call(call: JsonObject) -> ToolCall:
         arguments=as_text(call.get("arguments")),
         extra=LEFT.these({"function_call": True}),
     )
+
+
+def is_sound(audio: Any) -> bool:
+    """Say whether `audio` says anything: some send it empty."""
+    return isinstance(audio, dict) and any(audio.get(key) for key in ("id", "data", "transcript"))
 
 
 def read_audio(audio: JsonObject) -> Media:
@@ -183,7 +199,8 @@ def _refusal(part: JsonObject) -> AnyPart:
 
 
 def _thinking(part: JsonObject) -> AnyPart:
-    return Reasoning(text=thinking_text(part), extra=LEFT.these(_rest(part, "thinking")))
+    left = {key: value for key, value in _rest(part, "thinking").items() if key != "closed"}
+    return Reasoning(text=thinking_text(part), extra=LEFT.these(left))
 
 
 def _image(part: JsonObject) -> AnyPart | None:

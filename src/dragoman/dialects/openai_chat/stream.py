@@ -29,17 +29,20 @@ from dragoman.dialects.openai_chat.content import (
     MESSAGE_KEYS,
     NAME,
     call_body,
+    is_sound,
     read_audio,
     read_part,
     read_stop,
     sealed,
+    text_of_details,
     thinking_text,
 )
 from dragoman.dialects.openai_chat.reply import CHOICE_KEYS, REPLY_KEYS, timings_of, usage_of
 from dragoman.dialects.openai_errors import read_error
 from dragoman.dialects.values import JsonObject, as_text, is_json, merge_grown, objects_of, text_of
 
-_HARMLESS = frozenset({"role", "name", "tool_call_id"})
+_SET_ASIDE = frozenset({"role", "name", "tool_call_id", "reasoning_details"})
+"""Fields of a delta that say nothing, or are taken before the others."""
 
 
 class ChatDecoder:
@@ -177,8 +180,11 @@ class _Choice:
         if not isinstance(delta, dict):
             # Some compatible servers put a whole message into a chunk; legacy completions put `text`.
             delta = choice.get("message") or {"content": choice.get("text")}
+        details = objects_of(delta, "reasoning_details")
+        if details:
+            self._reasoning_details(details, delta, deltas)
         for key, value in delta.items():
-            if value is None or value == "" or value == [] or key in _HARMLESS:
+            if value is None or value == "" or value == [] or key in _SET_ASIDE:
                 continue
             self._field(key, value, deltas)
         for key, value in choice.items():
@@ -217,16 +223,22 @@ class _Choice:
         elif key == "annotations":
             part = self._open("text", Text(text=""), deltas)
             deltas += [PartGrew(choice=self.number, part=part, annotation=one) for one in value]
-        elif key == "function_call" and isinstance(value, dict):
+        elif key == "function_call" and isinstance(value, dict) and any(value.values()):
             self._call({"function": value, "index": "legacy", "function_call": True}, 0, deltas)
-        elif key == "audio" and isinstance(value, dict):
+        elif key == "audio" and is_sound(value):
             self._sound(value, deltas)
         elif key not in MESSAGE_KEYS:
             message = self.left.setdefault("message", {})
-            if key == "reasoning_details" and isinstance(value, list):
-                message[key] = self._details = join_details(self._details, value)
-            else:
-                message[key] = merge_grown(message.get(key), value)
+            message[key] = merge_grown(message.get(key), value)
+
+    def _reasoning_details(self, details: list[JsonObject], delta: JsonObject, deltas: list[Delta]) -> None:
+        """Take OpenRouter's pieces; their text counts when it does not stand in `reasoning` as well."""
+        part = self._open("reasoning", Reasoning(), deltas)
+        text = text_of_details(details)
+        if text and not text_of(delta, "reasoning") and not text_of(delta, "reasoning_content"):
+            deltas.append(PartGrew(choice=self.number, part=part, text=text))
+        self._details = join_details(self._details, details)
+        self.left.setdefault("message", {})["reasoning_details"] = self._details
 
     def _reasoning(self, key: str, value: Any, deltas: list[Delta]) -> None:
         """Take one of the two names; a server that sends the same text under both is heard once."""
@@ -364,12 +376,10 @@ class _Call:
         )
 
 
-def join_details(old: list[JsonObject], new: list[Any]) -> list[JsonObject]:
+def join_details(old: list[JsonObject], new: list[JsonObject]) -> list[JsonObject]:
     """Join OpenRouter's `reasoning_details`: a piece of the same type and index goes on with the last one."""
     joined = list(old)
     for piece in new:
-        if not isinstance(piece, dict):
-            continue
         last = joined[-1] if joined else None
         if last is None or any(last.get(key) != piece.get(key) for key in ("type", "index", "format")):
             joined.append(dict(piece))
