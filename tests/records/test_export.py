@@ -20,14 +20,17 @@ def source(**changes: bytes) -> Exported:
     detail = Detail(
         row=row,
         request=Head(
-            line="POST /v1/x", headers=[("Authorization", f"Bearer {SECRET}"), ("Content-Type", "application/json")]
+            line=f"POST /v1/x?key={SECRET}&b=2",
+            headers=[("Authorization", f"Bearer {SECRET}"), ("Content-Type", "application/json")],
         ),
         response=Head(line="200 OK", headers=[("Content-Encoding", "gzip"), ("Set-Cookie", f"a={SECRET}")]),
         request_body=BodyFacts(bytes=2, media_type="application/json"),
         response_body=BodyFacts(bytes=30, media_type="application/json", encoding="gzip"),
         attempts=[
-            Attempt(number=1, provider="openai", url="u", dns_ns=1_000_000, connect_ns=2_000_000, tls_ns=3_000_000,
-                    headers=[("x-api-key", SECRET)]),
+            Attempt(
+                number=1, provider="openai", url=f"https://u:{SECRET}@x/", dns_ns=1_000_000, connect_ns=2_000_000,
+                tls_ns=3_000_000, headers=[("x-api-key", SECRET)],
+            ),
         ],
         request_end_ns=1_000_000,
     )  # fmt: skip

@@ -1,11 +1,10 @@
 """Ask a provider itself: its models, what an Ollama server has loaded, and to unload one.
 
 These calls go straight to the provider, not through the gateway: they are no traffic of a client and must not
-fill the record. Promise: every failure is an answer in words (`ProviderCheck`) or an `UpstreamFailed`; no credential
-is in either. Bounded in time and size.
+fill the record. URL and credential are those that the gateway would use, by its own code. Promise: every failure
+is an answer in words (`ProviderCheck`) or an `UpstreamFailed`, and bounded in time; no credential is in either.
 """
 
-import os
 import ssl
 import time
 from pathlib import Path
@@ -15,15 +14,15 @@ import msgspec
 
 from dragoman.api.schemas import LoadedModel, ModelView, ProviderCheck
 from dragoman.errors import BadRequest, UpstreamFailed
+from dragoman.gateway.upstream import provider_upstream
 from dragoman.records.redaction import mask_url
 from dragoman.records.setup import Provider
-from dragoman.security.vault import read_key
 
 if TYPE_CHECKING:
     import httpx2
 
 TIMEOUT_S = 10.0
-_ANTHROPIC_VERSION = "2023-06-01"
+_ANTHROPIC_VERSION = b"2023-06-01"
 
 
 class Reach:
@@ -33,7 +32,7 @@ class Reach:
         import httpx2  # 15 MB that only these calls need
 
         self.provider = provider
-        self.credential = _credential(provider, data_dir)
+        self._upstream = provider_upstream(provider, data_dir)
         self._client = httpx2.AsyncClient(
             verify=_tls(provider), timeout=min(provider.timeouts.connect, TIMEOUT_S), trust_env=False
         )
@@ -48,10 +47,9 @@ class Reach:
         """Ask for the models and say what came of it."""
         import httpx2
 
-        url = url_of(self.provider, self._models_path())
-        auth = self.provider.auth
-        if auth is not None and auth.scheme != "none" and self.credential is None:
-            return _check("no_credential", f"{_place_of(self.provider)} holds no credential", url)
+        url = self._url(self._models_path())
+        if self._upstream.fault is not None:
+            return _check("no_credential", self._upstream.fault, url)
         began = time.monotonic_ns()
         try:
             reply = await self._send("GET", url)
@@ -59,7 +57,8 @@ class Reach:
             return _check("unreachable", _why(error), url)
         took = time.monotonic_ns() - began
         if reply.status_code in (401, 403):
-            whose = "no credential was sent" if self.credential is None else "the credential was not accepted"
+            is_sent = self._upstream.credential is not None
+            whose = "the credential was not accepted" if is_sent else "no credential was sent"
             return _check("unauthorized", f"reachable, but {whose}", url, reply.status_code, took)
         if not reply.is_success:
             return _check("failed", f"reachable, answered {reply.status_code}", url, reply.status_code, took)
@@ -112,7 +111,7 @@ class Reach:
         """Send and return the JSON of a success. Raises UpstreamFailed."""
         import httpx2
 
-        url = url_of(self.provider, path)
+        url = self._url(path)
         try:
             reply = await self._send(method, url, content)
         except httpx2.TransportError as error:
@@ -122,55 +121,25 @@ class Reach:
         return _json(reply)
 
     async def _send(self, method: str, url: str, content: Any = None) -> "httpx2.Response":
-        return await self._client.request(
-            method, url, headers=self._headers(), params=self.provider.query or None, json=content
-        )
+        return await self._client.request(method, url, headers=self._headers(), json=content)
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"accept": "application/json", **self.provider.headers}
+    def _url(self, path: str) -> str:
+        return self._upstream.url_start + self._upstream.join(path.encode(), b"").decode()
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        headers = [(b"accept", b"application/json"), *self._upstream.headers]
         if self.provider.dialects == ["anthropic_messages"]:
-            headers.setdefault("anthropic-version", _ANTHROPIC_VERSION)
-        auth = self.provider.auth
-        if auth is None or self.credential is None:
-            return headers
-        if auth.scheme == "bearer":
-            headers["authorization"] = f"Bearer {self.credential}"
-        elif auth.scheme == "header" and auth.name:
-            headers[auth.name] = self.credential
+            headers.append((b"anthropic-version", _ANTHROPIC_VERSION))
+        if self._upstream.credential is not None:
+            headers.append(self._upstream.credential)
         return headers
-
-
-def url_of(provider: Provider, path: str) -> str:
-    """Join as the gateway does: a base URL with a path replaces the `/v1` (or `/v1beta`) of ours."""
-    scheme, _, rest = provider.base_url.rstrip("/").partition("://")
-    has_path = "/" in rest
-    version, _, tail = path[1:].partition("/")
-    if version in ("v1", "v1beta") and (has_path or provider.strip_v1):
-        path = "/" + tail
-    return f"{scheme}://{rest}{path}"
 
 
 def has_credential(provider: Provider, data_dir: Path) -> bool | None:
     """Say whether a credential of ours is there; None when the client's own one passes."""
     if provider.auth is None or provider.auth.scheme == "none":
         return None
-    return _credential(provider, data_dir) is not None
-
-
-def _credential(provider: Provider, data_dir: Path) -> str | None:
-    auth = provider.auth
-    if auth is None:
-        return None
-    if auth.key_vault:
-        return read_key(data_dir, auth.key_vault)
-    return os.environ.get(auth.key_env) or None if auth.key_env else None
-
-
-def _place_of(provider: Provider) -> str:
-    auth = provider.auth
-    if auth is not None and auth.key_env and not auth.key_vault:
-        return f"the environment variable {auth.key_env}"
-    return f"the vault entry of {provider.slug}"
+    return provider_upstream(provider, data_dir).credential is not None
 
 
 def _tls(provider: Provider) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ import msgspec
 
 from dragoman import __version__
 from dragoman.records.exchange import BodyFacts, Detail, Head
-from dragoman.records.redaction import mask_headers, mask_target
+from dragoman.records.redaction import mask_headers, mask_target, mask_url
 from dragoman.wire.encodings import decode
 
 
@@ -67,12 +67,14 @@ def masked(detail: Detail) -> Detail:
         request=_masked_head(detail.request),
         response=_masked_head(detail.response) if detail.response else None,
         informational=[_masked_head(head) for head in detail.informational],
-        attempts=[replace(one, headers=mask_headers(one.headers)) for one in detail.attempts],
+        attempts=[replace(one, url=mask_url(one.url), headers=mask_headers(one.headers)) for one in detail.attempts],
     )
 
 
 def _masked_head(head: Head) -> Head:
-    return msgspec.structs.replace(head, headers=mask_headers(head.headers), trailers=mask_headers(head.trailers))
+    return msgspec.structs.replace(
+        head, line=mask_target(head.line), headers=mask_headers(head.headers), trailers=mask_headers(head.trailers)
+    )
 
 
 def body(facts: BodyFacts, data: bytes) -> Body:
