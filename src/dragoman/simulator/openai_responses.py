@@ -20,7 +20,6 @@ _ECHOED = {
     "parallel_tool_calls": True,
     "temperature": 1.0,
     "tool_choice": "auto",
-    "tools": [],
     "top_p": 1.0,
     "background": False,
     "max_output_tokens": None,
@@ -121,6 +120,7 @@ def _response(ask: Ask, plan: Plan | None, items: list[dict[str, Any]]) -> dict[
         "model": ask.model,
         "output": items,
         **{key: ask.body.get(key, value) for key, value in _ECHOED.items()},
+        "tools": [_without_credentials(one) for one in ask.body.get("tools") or []],
         "usage": None,
     }
     if plan is None:
@@ -138,6 +138,11 @@ def _response(ask: Ask, plan: Plan | None, items: list[dict[str, Any]]) -> dict[
         "total_tokens": usage.input_total + usage.output,
     }
     return reply
+
+
+def _without_credentials(tool: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI takes `authorization` and `headers` of an MCP tool and does not give them back."""
+    return {name: value for name, value in tool.items() if name not in ("authorization", "headers")}
 
 
 def _items(ask: Ask, plan: Plan) -> list[dict[str, Any]]:
