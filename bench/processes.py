@@ -188,7 +188,7 @@ def wait_until_drained(target: Target, limit_s: float = 600) -> None:
 def load(target: Target, kind: str, *, connections: int, seconds: float) -> dict[str, float]:
     """Run wrk against a target; returns its summary."""
     answer = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "load.lua"),
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", str(HERE / "load.lua"),
          f"http://127.0.0.1:{target.port}"],
         env={**os.environ, "BENCH_KIND": kind, "BENCH_PATH": target.path},
         capture_output=True, text=True, check=True, timeout=seconds + 60,

@@ -63,9 +63,8 @@ def measure_session(name: str, spacing: Spacing, *, turns: int) -> list[Line]:
 
 def measure_lists(count: int) -> list[Line]:
     """Seed a large store by SQL and time lists, filters and search over it."""
-    from dragoman.records.query import parse
-
     from bench.seed import seed
+    from dragoman.records.query import parse
     from dragoman.store import Store
 
     with tempfile.TemporaryDirectory() as place:
