@@ -1,0 +1,46 @@
+/** The screens. What one may share lies in the query: filter, highlight, grouping, peek, tab. */
+import { createRouter, createWebHistory } from 'vue-router'
+import { t } from '@/strings'
+import TrafficScreen from '@/features/traffic/TrafficScreen.vue'
+
+export const router = createRouter({
+  history: createWebHistory('/ui/'),
+  routes: [
+    { path: '/', redirect: '/traffic' },
+    {
+      path: '/traffic',
+      name: 'traffic',
+      components: { default: TrafficScreen, peek: () => import('@/features/exchange/PeekDock.vue') },
+      meta: { title: t.nav.traffic },
+    },
+    {
+      path: '/traffic/:id',
+      name: 'exchange',
+      component: () => import('@/features/exchange/ExchangePage.vue'),
+      meta: { title: t.exchange.peekLabel },
+    },
+    {
+      path: '/providers',
+      name: 'providers',
+      component: () => import('@/features/settings/ProvidersScreen.vue'),
+      meta: { title: t.nav.providers },
+    },
+    {
+      path: '/connect',
+      name: 'connect',
+      component: () => import('@/features/connect/ConnectScreen.vue'),
+      meta: { title: t.nav.connect },
+    },
+    {
+      path: '/settings/:section?',
+      name: 'settings',
+      component: () => import('@/features/settings/SettingsScreen.vue'),
+      meta: { title: t.nav.settings },
+    },
+    { path: '/:rest(.*)*', redirect: '/traffic' },
+  ],
+})
+
+router.afterEach((to) => {
+  document.title = `${String(to.meta.title ?? '')} · ${t.product}`
+})

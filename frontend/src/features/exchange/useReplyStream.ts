@@ -1,0 +1,39 @@
+/** The reply of a running exchange as it comes, token by token; drawn at most every 80 ms. */
+import { onBeforeUnmount, ref, shallowRef } from 'vue'
+import { streamUrl } from '@/api/client'
+import type { LiveDelta, Reply } from '@/api/types'
+import { ReplyBuilder } from '@/lib/assemble'
+import { readSse } from '@/lib/sse'
+import { throttle } from '@/lib/throttle'
+
+const DRAW_MS = 80
+
+export function useReplyStream(id: string) {
+  const reply = shallowRef<Reply | null>(null)
+  const isOpen = ref(false)
+  const stopper = new AbortController()
+  const builder = new ReplyBuilder()
+  const draw = throttle(() => (reply.value = builder.reply), DRAW_MS)
+
+  async function follow() {
+    if (isOpen.value) return
+    isOpen.value = true
+    try {
+      await readSse(streamUrl(id), {
+        signal: stopper.signal,
+        onEvent: (event) => {
+          if (event.type !== 'delta') return
+          builder.feed((JSON.parse(event.data) as LiveDelta).delta)
+          draw()
+        },
+      })
+    } catch {
+      return // The facts' own state tells how it ended; the text so far stays.
+    } finally {
+      isOpen.value = false
+    }
+  }
+
+  onBeforeUnmount(() => stopper.abort())
+  return { reply, isOpen, follow }
+}
