@@ -19,11 +19,8 @@ class SystemClock:
 
     __slots__ = ()
 
-    def mono_ns(self) -> int:
-        return time.monotonic_ns()
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
+    mono_ns = staticmethod(time.monotonic_ns)  # bound to the C function: the gateway asks a dozen times a request
+    wall_ns = staticmethod(time.time_ns)
 
 
 @dataclass(slots=True)

@@ -10,23 +10,46 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _RANDOM_BITS = 80
 _STEP_BITS = 32
+_DRAWN_BYTES = 4096
+"""Random bytes are drawn from the system this many at a time: a call costs more than the bytes."""
 
 
 class IdMaker:
     """Make rising ULIDs; one per process and task that needs an order."""
 
-    __slots__ = ("_last",)
+    __slots__ = ("_drawn", "_last", "_ms", "_prefix", "_used")
 
     def __init__(self) -> None:
         self._last = 0
+        self._ms = -1
+        self._prefix = ""
+        self._drawn = b""
+        self._used = _DRAWN_BYTES
 
     def make(self, wall_ms: int) -> str:
         """Return a ULID for `wall_ms` (milliseconds since 1970), above each one made before."""
-        value = (wall_ms << _RANDOM_BITS) | int.from_bytes(os.urandom(10), "big")
+        value = (wall_ms << _RANDOM_BITS) | int.from_bytes(self._draw(_RANDOM_BITS // 8), "big")
         if value <= self._last:
-            value = self._last + 1 + int.from_bytes(os.urandom(_STEP_BITS // 8), "big")
+            value = self._last + 1 + int.from_bytes(self._draw(_STEP_BITS // 8), "big")
         self._last = value
-        return encode(value)
+        ms = value >> _RANDOM_BITS
+        if ms != self._ms:
+            self._ms = ms
+            self._prefix = encode(value)[:10]
+        pairs = _PAIRS
+        return (
+            f"{self._prefix}{pairs[value >> 70 & 1023]}{pairs[value >> 60 & 1023]}{pairs[value >> 50 & 1023]}"
+            f"{pairs[value >> 40 & 1023]}{pairs[value >> 30 & 1023]}{pairs[value >> 20 & 1023]}"
+            f"{pairs[value >> 10 & 1023]}{pairs[value & 1023]}"
+        )
+
+    def _draw(self, count: int) -> bytes:
+        start = self._used
+        if start + count > _DRAWN_BYTES:
+            self._drawn = os.urandom(_DRAWN_BYTES)
+            start = 0
+        self._used = start + count
+        return self._drawn[start : self._used]
 
 
 def encode(value: int) -> str:

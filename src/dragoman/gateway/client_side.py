@@ -144,7 +144,7 @@ class ClientSide(asyncio.Protocol):
             self._looked = len(data)
             return b""
         self._looked = 0
-        head = parse_request_head(data[:end])
+        head = parse_request_head(data[:end], self.gateway.book)
         self.turn += 1
         exchange = self._exchange = Exchange(self.gateway, self, head)
         if head.framing == "none" or (head.framing == "length" and end + head.length <= len(data)):
@@ -161,14 +161,8 @@ class ClientSide(asyncio.Protocol):
     def _take_whole(self, exchange: Exchange, head: RequestHead, data: bytes, end: int) -> bytes:
         """The whole request is at hand: most are like this."""
         self._state = _BUSY
-        exchange.is_request_whole = True
-        exchange.begin()
         stop = end + head.length
-        if self._exchange is exchange:
-            if head.length:
-                exchange.on_request_body(data[end:stop])
-            if self._exchange is exchange:
-                exchange.on_request_end([])
+        exchange.begin_whole(data[end:stop])
         return data[stop:]
 
     def _take_body(self, data: bytes) -> bytes:

@@ -84,11 +84,33 @@ class Exchange:
     # Open
 
     def begin(self) -> None:
-        """The head is read: check it, find its way, send it."""
+        """The head is read: check it, find its way, send it. The body follows."""
+        if self._is_let_in():
+            self._send()
+
+    def begin_whole(self, body: bytes) -> None:
+        """The same for a request whose body is at hand."""
+        self.is_request_whole = True
+        if not self._is_let_in():
+            return
+        if body:
+            self._request_bytes = len(body)
+            self._held_bytes = len(body)
+            self._held = [body]
+            self.gateway.held_bytes += len(body)
+            self.recorder.request_body(body)
+        self.recorder.request_ended([])
+        self._has_ended_request = True
+        self._send()
+
+    def _is_let_in(self) -> bool:
+        """Open the exchange and check its head; what is not sent on is answered here."""
         head = self.head
+        origins = self._plan.origins
         way = self.way = self._plan.route(head)
-        refusal = self._plan.origins.refusal(head.host, head.get(b"origin"), head.get(b"sec-fetch-site"))
-        self._allow_page(head)
+        refusal = origins.refusal(head.host, head.origin, head.fetch_site)
+        if head.origin is not None and origins.allows_origin(head.origin):
+            self.cors = answers.cors_lines(head.origin)
         self._open(way)
         if refusal is not None:
             self.refuse(403, "origin_refused", refusal)
@@ -99,29 +121,18 @@ class Exchange:
         elif (fault := self._fault(head, way)) is not None:
             self.refuse(*fault)
         else:
-            self._send(way.upstream)
+            return True
+        return False
 
     def _open(self, way: Way) -> None:
         self.gateway.opened(self)
         if way.kind == "keeper":
             return
-        origin = "client"
-        for name in self.head.names:
-            if name[:11] == b"x-dragoman-":
-                origin = self._take_own_headers()
-                break
+        origin = self._take_own_headers() if self.head.has_ours else "client"
         plan = self._plan
         recorder = Recorder(self.id, self.gateway.journal, self.gateway.clock, plan.limits.capture)
         self.recorder = recorder
-        recorder.opened(
-            self.head,
-            self.way,
-            peer=self.client.peer,
-            connection=self.client.number,
-            turn=self.client.turn,
-            setup_version=plan.setup.version,
-            origin=origin,
-        )
+        recorder.opened(self.head, self.way, self.client, plan.setup.version, origin)
 
     def _take_own_headers(self) -> str:
         """Read `x-dragoman-run`, and the origin when the workbench's secret stands beside it."""
@@ -135,11 +146,6 @@ class Exchange:
         secret = self._plan.workbench_secret
         given = self.head.get(WORKBENCH_HEADER)
         return secret is not None and given is not None and hmac.compare_digest(given, secret)
-
-    def _allow_page(self, head: RequestHead) -> None:
-        origin = head.get(b"origin")
-        if origin is not None and self._plan.origins.allows_origin(origin):
-            self.cors = answers.cors_lines(origin)
 
     def _fault(self, head: RequestHead, way: Way) -> tuple[int, str, str] | None:
         """Say why this request is not sent: status, code and message; None when it is."""
@@ -174,8 +180,8 @@ class Exchange:
 
     # Send
 
-    def _send(self, upstream: Upstream | None) -> None:
-        assert upstream is not None
+    def _send(self) -> None:
+        upstream = self.upstream
         extra: Fields = [(b"x-dragoman-peer", self.client.peer.encode())] if self.way.kind == "keeper" else []
         self._outgoing = request_head(self.head, self.way, upstream, upgrades=self.upgrades, extra=extra)
         for what in self._outgoing.alterations:
@@ -213,7 +219,7 @@ class Exchange:
             self._number,
             upstream.slug,
             url,
-            self._outgoing.headers,
+            self._outgoing.written,
             is_reused=use_count > 0,
             times_ns=times_ns if not use_count else (0, 0, 0),
         )
@@ -225,10 +231,8 @@ class Exchange:
         self._side = side
         self._relay = Relay(self, side, self.gateway.clock.mono_ns())
         self._note_attempt(side.use_count, side.times_ns)
-        side.start(self._relay, self.head.method, self._outgoing.head)
-        if self._held:
-            side.transport.writelines(self._held)
-            self.client.release_upload()
+        side.start(self._relay, self.head.method, self._outgoing.head, self._held)
+        self.client.release_upload()
         if side.use_count == 1 and self._held is not None:
             self._drop_held()  # a new connection is not tried again
         else:
@@ -463,7 +467,7 @@ def _unreadable_head() -> RequestHead:
     """Stand in for a head that could not be read."""
     head = RequestHead()
     head.method, head.target, head.minor = "", b"", 1
-    head.headers, head.names, head.connection = [], [], []
+    head.fields, head.special, head.connection, head.has_ours = [], [], [], False
     head.framing, head.length, head.is_persistent = "none", 0, False
-    head.host = head.expect = head.upgrade = None
+    head.host = head.expect = head.upgrade = head.origin = head.fetch_site = None
     return head

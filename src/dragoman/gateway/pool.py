@@ -18,6 +18,7 @@ from dragoman.clock import Clock
 from dragoman.gateway.upstream import Address
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.tasks import TaskOwner, spawn
+from dragoman.wire.headers import FieldBook
 
 IDLE_S = 60.0
 MAX_IDLE = 256
@@ -39,9 +40,10 @@ class ConnectFailed(Exception):
 class Pool:
     """All upstream connections of a gateway."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, book: FieldBook) -> None:
         self.tasks = TaskOwner("pool")
         self._clock = clock
+        self._book = book
         self._idle: dict[Address, list[UpstreamSide]] = {}
         self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
 
@@ -69,7 +71,7 @@ class Pool:
 
     async def _connect(self, address: Address) -> UpstreamSide:
         loop = asyncio.get_running_loop()
-        factory = partial(UpstreamSide, address, self._released)
+        factory = partial(UpstreamSide, address, self._book, self._released)
         if address.scheme == "unix":
             try:
                 _, side = await loop.create_unix_connection(factory, address.host)

@@ -6,8 +6,7 @@ are left out and the record says so; what is small (heads, attempts, the end) is
 `UNRECORDED` has the same face and writes nothing: requests to the interface are no exchanges.
 """
 
-from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
@@ -29,31 +28,38 @@ from dragoman.journal.format import (
     encode_frame,
 )
 from dragoman.journal.writer import Journal
-from dragoman.records.redaction import BodyMasker, header_kind, mask_header, mask_target
+from dragoman.records.redaction import BodyMasker, mask_header, mask_target, may_carry_credential
 from dragoman.wire import http1
-from dragoman.wire.headers import Fields
+from dragoman.wire.headers import Field, FieldBook, Fields
+
+if TYPE_CHECKING:
+    from dragoman.gateway.client_side import ClientSide
 
 WORKBENCH_HEADER = b"x-dragoman-workbench"
 """Carries the per-start secret by which calls of Dragoman's own are known."""
 HASHED_UP_TO = 1024 * 1024
 """Pieces of a body up to this size are kept to hash the true bytes, should masking change any."""
+_NO_HEAD = http1.RequestHead()
+_NOTHING_TO_MASK = BodyMasker()
+"""Stands for a body that cannot be looked into."""
 
-_masking_of = lru_cache(maxsize=4096)(header_kind)
 
+class MaskedFieldBook(FieldBook):
+    """Header lines, each masked when it is read for the first time."""
 
-def masked(headers: Fields) -> Fields:
-    """Return headers as they may be written down; the list itself when none is secret."""
-    for name, _ in headers:
-        if _masking_of(name):
-            return [(name, mask_header(name, value) if _masking_of(name) else value) for name, value in headers]
-    return headers
+    __slots__ = ()
+
+    def read(self, line: bytes) -> Field:
+        field = Field(line)
+        field.written = (field.name, mask_header(field.name, field.value))
+        return field
 
 
 class Recorder:
     """The record of one exchange, from `opened` to `closed`."""
 
     __slots__ = (
-        "_clock", "_frames", "_generation", "_hasher", "_id", "_journal", "_kept", "_masker", "_request_bytes",
+        "_clock", "_frames", "_generation", "_hasher", "_head", "_id", "_journal", "_kept", "_masker", "_request_bytes",
         "_request_left", "_response_left",
     )  # fmt: skip
 
@@ -66,70 +72,68 @@ class Recorder:
         self._request_left = self._response_left = capture_bytes
         self._request_bytes = 0
         self._masker: BodyMasker | None = None
+        self._head = _NO_HEAD
         self._hasher: Any = None  # blake3 has no type stubs
         self._kept: list[bytes] | None = []
 
-    def opened(
-        self,
-        head: http1.RequestHead,
-        way: Way,
-        *,
-        peer: str,
-        connection: int,
-        turn: int,
-        setup_version: int,
-        origin: str,
-    ) -> None:
-        if _may_carry_fields(head):
-            self._masker = BodyMasker()
+    def opened(self, head: http1.RequestHead, way: Way, client: "ClientSide", setup_version: int, origin: str) -> None:
+        self._head = head
+        fields = head.fields
+        if head.has_ours:  # the workbench's secret is never recorded, not even masked
+            fields = [field for field in fields if field.low != WORKBENCH_HEADER]
         self._journal.append_record(
             Opened(
-                id=self._id,
-                mono_ns=self._clock.mono_ns(),
-                method=head.method,
-                target=mask_target(head.target),
-                http_version="1.1" if head.minor else "1.0",
-                headers=masked(_without_workbench(head)),
-                peer=peer,
-                connection=connection,
-                turn=turn,
-                provider=way.upstream.slug if way.upstream else None,
-                dialect=way.dialect,
-                endpoint=way.endpoint,
-                request_framing=head.framing,
-                setup_version=setup_version,
-                origin=origin,
-                run=way.run,
-                capture="none" if self._generation < 0 else "full",
+                self._id,
+                self._clock.mono_ns(),
+                head.method,
+                mask_target(head.target),
+                "1.1" if head.minor else "1.0",
+                [field.written for field in fields],
+                client.peer,
+                client.number,
+                client.turn,
+                way.upstream.slug if way.upstream else None,
+                way.dialect,
+                way.endpoint,
+                head.framing,
+                setup_version,
+                origin,
+                way.run,
+                "none" if self._generation < 0 else "full",
             )
         )
 
     def request_body(self, data: bytes) -> None:
         """Take a piece of the request's body, transfer coding removed."""
         self._request_bytes += len(data)
-        if self._masker is not None:
-            data = self._mask(data)
+        data = self._mask(data)
         if self._generation != self._journal.generation:
             return
         left = self._request_left = self._request_left - len(data)
         now = self._clock.mono_ns()
         if left >= 0:
-            self._journal.append(self._frames.request_body(now, data), is_data=True)
+            self._journal.append(self._frames.request_body(now, data))
         elif left + len(data) >= 0:
             self._last(self._frames.request_body(now, data[:left]), "request")
 
     def _mask(self, data: bytes) -> bytes:
-        """Mask a piece; the true bytes are hashed, at once when the body is long, else only if one was masked."""
+        """Mask a piece. Most bodies are one piece without any credential: they cost two searches."""
+        if self._masker is None:
+            if self._request_bytes == self._head.length and not may_carry_credential(data):
+                return data
+            self._masker = BodyMasker() if _is_readable(self._head) else _NOTHING_TO_MASK
+        if self._masker is _NOTHING_TO_MASK:
+            return data
         if self._kept is not None:
             self._kept.append(data)
             if self._request_bytes > HASHED_UP_TO:
                 self._begin_hash()
         elif self._hasher is not None:
             self._hasher.update(data)
-        assert self._masker is not None
         return self._masker.feed(data)
 
     def _begin_hash(self) -> Any:
+        """Hash the true bytes: from the start when the body is long, else only once some were masked."""
         hasher = self._hasher = blake3()
         for piece in self._kept or ():
             hasher.update(piece)
@@ -150,7 +154,7 @@ class Recorder:
     ) -> None:
         now = self._clock.mono_ns()
         self._journal.append_record(
-            AttemptOpened(self._id, now, number, provider, mask_target(url), is_reused, *times_ns, masked(headers))
+            AttemptOpened(self._id, now, number, provider, mask_target(url), is_reused, *times_ns, headers)
         )
 
     def attempt_closed(self, number: int, code: str, message: str) -> None:
@@ -163,7 +167,13 @@ class Recorder:
         version = "1.1" if head.minor else "1.0"
         self._journal.append_record(
             ResponseHead(
-                self._id, self._clock.mono_ns(), head.status, head.reason, version, masked(head.headers), framing
+                self._id,
+                self._clock.mono_ns(),
+                head.status,
+                head.reason,
+                version,
+                [field.written for field in head.fields],
+                framing,
             )
         )
 
@@ -173,7 +183,7 @@ class Recorder:
             return
         left = self._response_left = self._response_left - len(data)
         if left >= 0:
-            self._journal.append(self._frames.chunk(now_ns, data), is_data=True)
+            self._journal.append(self._frames.chunk(now_ns, data))
         elif left + len(data) >= 0:
             self._last(self._frames.chunk(now_ns, data[:left]), "response")
 
@@ -184,13 +194,13 @@ class Recorder:
         left = self._response_left = self._response_left - len(data)
         now = self._clock.mono_ns()
         if left >= 0:
-            self._journal.append([encode_frame(TunnelData(self._id, now, is_from_client, data))], is_data=True)
+            self._journal.append([encode_frame(TunnelData(self._id, now, is_from_client, data))])
         elif left + len(data) >= 0:
             self._last([encode_frame(TunnelData(self._id, now, is_from_client, data[:left]))], "both")
 
     def _last(self, frame: list[bytes], direction: Literal["request", "response", "both"]) -> None:
         """Write what the limit still lets in, and say that capture ended there."""
-        self._journal.append(frame, is_data=True)
+        self._journal.append(frame)
         self._journal.append_record(CaptureStopped(self._id, self._clock.mono_ns(), "limit", direction))
 
     def closed(
@@ -261,16 +271,13 @@ class Unrecorded:
 UNRECORDED = Unrecorded()
 
 
-def _without_workbench(head: http1.RequestHead) -> Fields:
-    """Leave out the workbench's secret: it is never recorded, not even masked."""
-    if not head.has(WORKBENCH_HEADER):
-        return head.headers
-    return [field for field, low in zip(head.headers, head.names, strict=True) if low != WORKBENCH_HEADER]
-
-
-def _may_carry_fields(head: http1.RequestHead) -> bool:
+def _is_readable(head: http1.RequestHead) -> bool:
     """Say whether the body is JSON that can be looked into (or may be: nothing says what it is)."""
-    if head.framing == "none" or head.has(b"content-encoding"):
+    if head.has(b"content-encoding"):
         return False
     media = head.get(b"content-type")
     return media is None or b"json" in media.lower()
+
+
+def masked(headers: Fields) -> Fields:
+    return [(name, mask_header(name, value)) for name, value in headers]

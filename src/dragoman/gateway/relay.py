@@ -53,7 +53,7 @@ class Relay:
         self.last_ns = exchange.gateway.clock.mono_ns()
         exchange.recorder.response_head(head, "none")
         if exchange.head.minor == 1 and not (head.status == 100 and exchange.has_invited):
-            exchange.client.write(reply_head(head, "none", extra=b"", cors=b""))
+            exchange.client.write(reply_head(head, extra=b"", cors=b""))
 
     def on_head(self, head: ResponseHead, framing: Framing) -> bool:
         exchange = self._exchange
@@ -67,7 +67,6 @@ class Relay:
         exchange.client.write(
             reply_head(
                 head,
-                framing,
                 extra=exchange.own_lines(is_kept=self._is_kept),
                 cors=exchange.cors,
                 is_http10=exchange.head.minor == 0,

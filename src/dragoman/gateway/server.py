@@ -14,6 +14,7 @@ from dragoman.clock import Clock, SystemClock
 from dragoman.gateway.client_side import ClientSide
 from dragoman.gateway.endpoint import Exchange
 from dragoman.gateway.pool import Pool
+from dragoman.gateway.recorder import MaskedFieldBook
 from dragoman.gateway.routing import Plan
 from dragoman.ids import IdMaker
 from dragoman.journal.writer import Journal, Sink
@@ -45,7 +46,8 @@ class Gateway:
         self._ids = IdMaker()
         self.session = self.make_id()
         self.plan = Plan(setup, data_dir, hands_over=hands_over)
-        self.pool = Pool(self.clock)
+        self.book = MaskedFieldBook()
+        self.pool = Pool(self.clock, self.book)
         self.connections: set[ClientSide] = set()
         self.exchanges: dict[str, Exchange] = {}
         self.requests_total = 0

@@ -40,8 +40,8 @@ class Upstream:
     """A provider, ready for use."""
 
     __slots__ = (
-        "actions", "address", "base_path", "client_write_ns", "connect_s", "credential", "dialects", "fault",
-        "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query", "refuses_websocket", "slug",
+        "actions", "address", "alterations", "base_path", "client_write_ns", "connect_s", "credential", "dialects",
+        "fault", "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query", "refuses_websocket", "slug",
         "strips_v1", "url_start",
     )  # fmt: skip
 
@@ -60,6 +60,8 @@ class Upstream:
         """Scheme and authority, for the record."""
         self.actions: dict[bytes, int] = _ALWAYS
         """What happens to a header, by its lower-case name; absent means that it passes."""
+        self.alterations: list[str] = []
+        """What every request to this provider is given, in words."""
         self.has_own_auth = False
         self.credential: tuple[bytes, bytes] | None = None
         self.fault: str | None = None
@@ -121,6 +123,7 @@ def provider_upstream(provider: Provider, data_dir: Path) -> Upstream:
     _add_headers(upstream, provider.headers)
     _add_auth(upstream, provider.auth, data_dir)
     upstream.actions = _actions(upstream)
+    upstream.alterations = _alterations(upstream)
     return upstream
 
 
@@ -147,6 +150,13 @@ def _actions(upstream: Upstream) -> dict[bytes, int]:
         actions.update(dict.fromkeys(CREDENTIAL_HEADERS, CREDENTIAL))
     actions.update({name.lower(): REPLACED for name, _ in upstream.headers})
     return actions
+
+
+def _alterations(upstream: Upstream) -> list[str]:
+    said = [f"header added: {name.decode().lower()}" for name, _ in upstream.headers]
+    if upstream.credential is not None:
+        said.append(f"credential set: {upstream.credential[0].decode('latin-1').lower()}")
+    return said + [f"query added: {name.decode('latin-1')}" for name, _ in upstream.query]
 
 
 def _add_auth(upstream: Upstream, auth: Auth | None, data_dir: Path) -> None:

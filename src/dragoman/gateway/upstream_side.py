@@ -9,7 +9,7 @@ import asyncio
 from typing import Any, Protocol, cast
 
 from dragoman.gateway.upstream import Address
-from dragoman.wire.headers import Fields
+from dragoman.wire.headers import FieldBook, Fields
 from dragoman.wire.http1 import (
     BadMessage,
     ChunkedDecoder,
@@ -22,6 +22,7 @@ from dragoman.wire.http1 import (
 
 MAX_HEAD_BYTES = 256 * 1024
 _SWITCHING_PROTOCOLS = 101
+_JOIN_BELOW = 16 * 1024
 
 
 class Owner(Protocol):
@@ -58,12 +59,12 @@ class UpstreamSide(asyncio.Protocol):
     """A connection of one address; between two requests it lies in the pool."""
 
     __slots__ = (
-        "_buffer", "_decoder", "_framing", "_has_spoken", "_is_persistent", "_left", "_method", "_on_closed",
+        "_book", "_buffer", "_decoder", "_framing", "_has_spoken", "_is_persistent", "_left", "_method", "_on_closed",
         "_wants_pieces", "address", "idle_since_ns", "is_closed", "is_full", "is_request_whole", "owner", "times_ns",
         "transport", "use_count",
     )  # fmt: skip
 
-    def __init__(self, address: Address, on_closed: Any) -> None:
+    def __init__(self, address: Address, book: FieldBook, on_closed: Any) -> None:
         self.address = address
         self.owner: Owner | None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)  # set by connection_made
@@ -75,6 +76,7 @@ class UpstreamSide(asyncio.Protocol):
         self.idle_since_ns = 0
         self.times_ns: tuple[int, int, int] = (0, 0, 0)
         """What DNS, connect and TLS took."""
+        self._book = book
         self._on_closed = on_closed
         self._buffer = b""
         self._method = ""
@@ -88,15 +90,20 @@ class UpstreamSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def start(self, owner: Owner, method: str, head: bytes) -> None:
-        """Send a request's head; the body follows by `write`."""
+    def start(self, owner: Owner, method: str, head: bytes, body: list[bytes] | None) -> None:
+        """Send a request's head and what has come of its body; more follows by `write`."""
         self.owner = owner
         self.use_count += 1
         self._method = method
         self._framing = None
         self._has_spoken = False
         self.is_request_whole = False
-        self.transport.write(head)
+        if not body:
+            self.transport.write(head)
+        elif len(body) == 1 and len(body[0]) < _JOIN_BELOW:
+            self.transport.write(head + body[0])
+        else:
+            self.transport.writelines([head, *body])
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
@@ -134,7 +141,7 @@ class UpstreamSide(asyncio.Protocol):
                     raise BadMessage(f"the reply's head is longer than {MAX_HEAD_BYTES} bytes")
                 self._buffer = data
                 return
-            head = parse_response_head(data[:end])
+            head = parse_response_head(data[:end], self._book)
             data = data[end:]
             looked = 0
             if head.status >= 200:

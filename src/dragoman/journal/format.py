@@ -12,6 +12,7 @@ Credentials are masked before a record is made (see `records.redaction`); nothin
 A torn or broken frame ends what can be read of a file.
 """
 
+from struct import Struct as Layout
 from typing import Literal
 
 import msgspec
@@ -223,6 +224,7 @@ Record = (
     | Closed
 )
 
+_frame_head = Layout("<IQ").pack
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
@@ -230,7 +232,7 @@ _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 def encode_frame(record: Record) -> bytes:
     """Write one record as a frame."""
     payload = _encoder.encode(record)
-    return len(payload).to_bytes(4, "little") + xxhash.xxh3_64_intdigest(payload).to_bytes(8, "little") + payload
+    return _frame_head(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
 
 
 class DataFrames:
@@ -267,13 +269,12 @@ def _data_frame(prefix: bytes, mono_ns: int, data: bytes) -> list[bytes]:
         head = prefix + mono_ns.to_bytes(8, "big") + b"\xc5" + size.to_bytes(2, "big")
     else:
         head = prefix + mono_ns.to_bytes(8, "big") + b"\xc6" + size.to_bytes(4, "big")
-    length = (len(head) + size).to_bytes(4, "little")
     if size < _JOIN_BELOW:
         payload = head + data
-        return [length + xxhash.xxh3_64_intdigest(payload).to_bytes(8, "little") + payload]
+        return [_frame_head(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload]
     checksum = xxhash.xxh3_64(head)
     checksum.update(data)
-    return [length + checksum.intdigest().to_bytes(8, "little") + head, data]
+    return [_frame_head(len(head) + size, checksum.intdigest()) + head, data]
 
 
 def decode_frame(buffer: bytes | bytearray | memoryview, offset: int) -> tuple[Record, int] | None:

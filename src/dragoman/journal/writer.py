@@ -29,8 +29,8 @@ except ImportError:  # Windows has no flock: there is one gateway, and its super
     fcntl = None
 
 VERSION = 1
-BACKLOG_BYTES = 1024 * 1024
-"""Frames without bodies that wait for space on a full disk; past it the oldest are lost."""
+BACKLOG_RECORDS = 2000
+"""Records without bodies that wait for space on a full disk; past it the oldest are lost."""
 LOCK_TRIES = 20
 LOCK_PAUSE_S = 0.01
 _JOIN_BELOW = 32 * 1024
@@ -105,12 +105,10 @@ class Journal:
         self._sequence = 0
         self._file_bytes = 0
         self._file_limit = 0
-        self._pending: list[Frame] = []
-        self._pending_data: list[bool] = []
+        self._pending: list[Frame | Record] = []
         self._waiting: list[Flushable] = []
         self._is_scheduled = False
-        self._backlog: deque[Frame] = deque()
-        self._backlog_bytes = 0
+        self._backlog: deque[Record] = deque(maxlen=BACKLOG_RECORDS)
 
     def open(self) -> None:
         """Take the directory's lock and begin a new file. Raises BadConfig when another process holds it."""
@@ -144,16 +142,19 @@ class Journal:
                 os.close(fd)
         self._fd = self._lock_fd = -1
 
-    def append(self, frame: Frame, *, is_data: bool = False) -> None:
-        """Take a frame for the next write. `is_data` says that it may be dropped when the journal is full."""
+    def append(self, frame: Frame) -> None:
+        """Take a frame that carries bytes, made by `DataFrames`: it may be dropped when the journal is full."""
         self._pending.append(frame)
-        self._pending_data.append(is_data)
         if not self._is_scheduled:
             self._is_scheduled = True
             self._call_soon(self.flush)
 
     def append_record(self, record: Record) -> None:
-        self.append([encode_frame(record)])
+        """Take a record that is never dropped; it is encoded when its turn to be written has come."""
+        self._pending.append(record)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._call_soon(self.flush)
 
     def wait_for_flush(self, flushable: Flushable) -> None:
         """Call `flush_out` once all that was appended up to now is written (or given up)."""
@@ -166,12 +167,11 @@ class Journal:
         """Write what is pending, then let go who waits."""
         self._is_scheduled = False
         if self._pending:
-            frames, kinds = self._pending, self._pending_data
-            self._pending, self._pending_data = [], []
+            pending, self._pending = self._pending, []
             if self.is_full:
-                self._keep_for_later(frames, kinds)
+                self._keep_for_later(pending)
             else:
-                self._write(frames, kinds)
+                self._write(pending)
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for one in waiting:
@@ -187,15 +187,15 @@ class Journal:
         self._rotate()
         if self.is_full:
             return
-        frames = [*self._backlog, *self._stop_marks("full")]
+        late = [*self._backlog, *self._stop_marks("full")]
         self._backlog.clear()
-        self._backlog_bytes = 0
         _log.info("journal: there is space again")
-        if frames:
-            self._write(frames, [False] * len(frames))
+        if late:
+            self._write(late)
 
-    def _write(self, frames: list[Frame], kinds: list[bool]) -> None:
+    def _write(self, pending: list[Frame | Record]) -> None:
         begun = self._clock.mono_ns()
+        frames = [one if isinstance(one, list) else [encode_frame(one)] for one in pending]
         done = self._write_whole(frames)
         if done < len(frames):
             self._rotate()
@@ -203,7 +203,7 @@ class Journal:
                 done += self._write_whole(frames[done:])
             if done < len(frames):
                 self._become_full("the disk takes no more")
-                self._keep_for_later(frames[done:], kinds[done:])
+                self._keep_for_later(pending[done:])
                 return
         if self.settings.fsync == "always":
             os.fsync(self._fd)
@@ -300,21 +300,15 @@ class Journal:
         self.stopped_total += 1
         _log.warning("journal: an append took longer than journal.max_stall, capture stops for running exchanges")
         self._rotate()
-        for frame in self._stop_marks("stall"):
-            self.append(frame)
+        for mark in self._stop_marks("stall"):
+            self.append_record(mark)
 
-    def _stop_marks(self, why: str) -> list[Frame]:
+    def _stop_marks(self, why: str) -> list[Record]:
         now = self._clock.mono_ns()
-        return [[encode_frame(CaptureStopped(id=one, mono_ns=now, why=why))] for one in self._running()]
+        return [CaptureStopped(id=one, mono_ns=now, why=why) for one in self._running()]
 
-    def _keep_for_later(self, frames: list[Frame], kinds: list[bool]) -> None:
-        for frame, is_data in zip(frames, kinds, strict=True):
-            if is_data:
-                continue
-            self._backlog.append(frame)
-            self._backlog_bytes += sum(map(len, frame))
-        while self._backlog_bytes > BACKLOG_BYTES:
-            self._backlog_bytes -= sum(map(len, self._backlog.popleft()))
+    def _keep_for_later(self, pending: list[Frame | Record]) -> None:
+        self._backlog.extend(one for one in pending if not isinstance(one, list))
 
     def _measure(self) -> int:
         """Sum the journal files of all gateways of this data directory."""

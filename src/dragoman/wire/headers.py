@@ -5,7 +5,6 @@ are only compared in lower case. Does not know which headers carry secrets (see 
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 Fields = list[tuple[bytes, bytes]]
 """Headers in the order in which they came."""
@@ -25,21 +24,65 @@ HOP_BY_HOP = frozenset(
 )
 """Headers that speak of one connection only. `trailer` is not among them: trailers pass on (RFC 9110, 7.6.1)."""
 
+OURS = b"x-dragoman-"
+
+SPECIAL = HOP_BY_HOP | {
+    *(b"host", b"content-length", b"transfer-encoding", b"expect", b"trailer", b"http2-settings"),
+    *(b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"),
+    *(b"origin", b"sec-fetch-site"),
+}
+"""Headers that somebody here may have to look at; all others only pass."""
+
+LONGEST_KEPT = 512
+MOST_KEPT = 4096
+
 NEVER_NOMINATED = frozenset({b"content-length", b"transfer-encoding", b"host", b"content-type", b"content-encoding"})
 """What `connection` may name without that we drop it: a message without these would be another one."""
 
 
-@lru_cache(maxsize=4096)
-def lower_name(name: bytes) -> bytes:
-    """Return a header's name in lower case. Raises ValueError when it is no token.
+class Field:
+    """One header line, read."""
 
-    The cache makes the common names cost one look-up; what does not fit in it is merely slower.
+    __slots__ = ("is_special", "line", "low", "name", "value", "written")
+
+    def __init__(self, line: bytes) -> None:
+        """Read a line without its CR LF. Raises ValueError when it has no colon or its name is no token."""
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise ValueError(f"header line {line[:60]!r} has no colon")
+        if not name or name.translate(None, _TOKEN):
+            raise ValueError(
+                f"header name {name[:60]!r} is no token: only letters, digits and !#$%&'*+-.^_`|~ may stand there"
+            )
+        self.line = line
+        """As it came; what passes on unchanged passes on as this."""
+        self.name = name
+        self.low = name.lower()
+        """The name in lower case."""
+        self.value = value.strip(b" \t")
+        self.written = (name, self.value)
+        """As it may be written down; a book that knows of secrets masks it."""
+        self.is_special = self.low in SPECIAL or self.low.startswith(OURS)
+
+
+class FieldBook(dict[bytes, Field]):
+    """Header lines that were read before: programs send the same ones again and again.
+
+    `book[line]` reads a line that is new. Bounded: when it is full it begins anew.
     """
-    if not name or name.translate(None, _TOKEN):
-        raise ValueError(
-            f"header name {name[:60]!r} is no token: only letters, digits and !#$%&'*+-.^_`|~ may stand there"
-        )
-    return name.lower()
+
+    __slots__ = ()
+
+    def __missing__(self, line: bytes) -> Field:
+        field = self.read(line)
+        if len(line) <= LONGEST_KEPT:
+            if len(self) >= MOST_KEPT:
+                self.clear()
+            self[line] = field
+        return field
+
+    def read(self, line: bytes) -> Field:
+        return Field(line)
 
 
 def is_token(text: bytes) -> bool:

@@ -9,9 +9,9 @@ Keeps every header as it came. No I/O, no meaning: does not know hosts, credenti
 """
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from dragoman.wire.headers import Fields, is_token, list_items, lower_name
+from dragoman.wire.headers import OURS, Field, FieldBook, Fields, is_token, list_items
 
 Framing = Literal["none", "length", "chunked", "close"]
 
@@ -21,10 +21,9 @@ MAX_LINE_BYTES = 8192
 MAX_TRAILER_BYTES = 32 * 1024
 
 _TEXT = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
-_SPECIAL = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"})
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_BARE_LF = re.compile(rb"(?:^|[^\r])\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
 
@@ -37,18 +36,19 @@ class BadMessage(ValueError):
 
 
 class RequestHead:
-    """A request's head: `names[i]` is the lower-case name of `headers[i]`."""
+    """A request's head."""
 
     __slots__ = (
-        "connection", "expect", "framing", "headers", "host", "is_persistent", "length", "method", "minor", "names",
-        "target", "upgrade",
+        "connection", "expect", "fetch_site", "fields", "framing", "has_ours", "host", "is_persistent", "length",
+        "method", "minor", "origin", "special", "target", "upgrade",
     )  # fmt: skip
 
     method: str
     target: bytes
     minor: int
-    headers: Fields
-    names: list[bytes]
+    fields: list[Field]
+    special: list[Field]
+    """Those of the fields that are `is_special`."""
     framing: Framing
     length: int
     """Bytes of the body with framing `length`, else 0."""
@@ -58,50 +58,57 @@ class RequestHead:
     """All values of `connection`."""
     expect: bytes | None
     upgrade: bytes | None
+    origin: bytes | None
+    fetch_site: bytes | None
+    """`sec-fetch-site`."""
+    has_ours: bool
+    """True when a header begins with `x-dragoman-`."""
 
     def get(self, name: bytes) -> bytes | None:
         """Return the first value of a header, named in lower case."""
-        try:
-            return self.headers[self.names.index(name)][1]
-        except ValueError:
-            return None
+        return next((field.value for field in self.fields if field.low == name), None)
 
     def has(self, name: bytes) -> bool:
-        return name in self.names
+        return any(field.low == name for field in self.fields)
 
 
-class ResponseHead(NamedTuple):
-    """A reply's head: `names[i]` is the lower-case name of `headers[i]`."""
+class ResponseHead:
+    """A reply's head."""
 
+    __slots__ = ("codings", "connection", "fields", "lengths", "minor", "raw", "reason", "special", "status")
+
+    raw: bytes
+    """As it came, its empty line included."""
     status: int
     reason: bytes
     minor: int
-    headers: Fields
-    names: list[bytes]
+    fields: list[Field]
+    special: list[Field]
     connection: list[bytes]
     lengths: list[bytes]
     codings: list[bytes]
 
     def is_persistent(self) -> bool:
-        words = [item for value in self.connection for item in list_items(value)]
+        words = [item for value in self.connection for item in list_items(value)] if self.connection else ()
         return b"close" not in words and (self.minor == 1 or b"keep-alive" in words)
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
     """Return the offset behind the empty line that ends a head, or -1 when it has not come yet.
 
+    `start` is how far an earlier call has looked.
     Raises BadMessage as soon as a line ends in a bare LF: such a head would never end for us, while another
     parser may take it as whole.
     """
-    end = buffer.find(b"\r\n\r\n", start)
+    end = buffer.find(b"\r\n\r\n", max(0, start - 3))
     if end >= 0:
         return end + 4
-    if _BARE_LF.search(buffer):
+    if _BARE_LF.search(buffer, start):
         raise BadMessage("a line of the head ends in LF without CR")
     return -1
 
 
-def parse_request_head(raw: bytes) -> RequestHead:
+def parse_request_head(raw: bytes, book: FieldBook) -> RequestHead:
     """Read a whole head, its empty line included. Raises BadMessage."""
     lines = _split(raw)
     head = RequestHead()
@@ -121,8 +128,9 @@ def parse_request_head(raw: bytes) -> RequestHead:
         raise BadMessage(f"request line {lines[0][:60]!r} does not end in HTTP/1.1")
     if b"#" in head.target or b"\t" in head.target:
         raise BadMessage("the request's target holds a sign that must be percent-encoded")
-    special = _read_fields(lines, head)
-    _settle_request(head, special)
+    head.fields = _read_fields(lines, book)
+    head.special = [field for field in head.fields if field.is_special]
+    _settle_request(head)
     return head
 
 
@@ -137,55 +145,46 @@ def _split(raw: bytes) -> list[bytes]:
     return text.split(b"\r\n")
 
 
-def _read_fields(lines: list[bytes], head: RequestHead) -> list[tuple[bytes, bytes]]:
-    headers: Fields = []
-    names: list[bytes] = []
-    special: list[tuple[bytes, bytes]] = []
+def _read_fields(lines: list[bytes], book: FieldBook) -> list[Field]:
     try:
-        for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            low = lower_name(name)
-            if not colon:
-                raise BadMessage(f"header line {line[:60]!r} has no colon")
-            value = value.strip(b" \t")
-            headers.append((name, value))
-            names.append(low)
-            if low in _SPECIAL:
-                special.append((low, value))
-    except BadMessage:
-        raise
+        return [book[line] for line in lines[1:]]
     except ValueError as error:
         raise BadMessage(str(error)) from error
-    head.headers = headers
-    head.names = names
-    return special
 
 
-def _settle_request(head: RequestHead, special: list[tuple[bytes, bytes]]) -> None:
+def _settle_request(head: RequestHead) -> None:
     """Decide framing and persistence from the headers that bear on them."""
-    head.host = head.expect = head.upgrade = None
+    head.host = head.expect = head.upgrade = head.origin = head.fetch_site = None
     head.connection = []
+    head.has_ours = False
     length: bytes | None = None
     coding: bytes | None = None
-    for name, value in special:
+    for field in head.special:
+        name = field.low
         if name == b"host":
             if head.host is not None:
                 raise BadMessage("more than one Host header")
-            head.host = value
+            head.host = field.value
         elif name == b"content-length":
             if length is not None:
                 raise BadMessage("more than one Content-Length header")
-            length = value
+            length = field.value
         elif name == b"transfer-encoding":
             if coding is not None:
                 raise BadMessage("more than one Transfer-Encoding header")
-            coding = value
+            coding = field.value
         elif name == b"connection":
-            head.connection.append(value)
+            head.connection.append(field.value)
         elif name == b"expect":
-            head.expect = value
-        else:
-            head.upgrade = value
+            head.expect = field.value
+        elif name == b"upgrade":
+            head.upgrade = field.value
+        elif name == b"origin":
+            head.origin = field.value
+        elif name == b"sec-fetch-site":
+            head.fetch_site = field.value
+        elif name.startswith(OURS):
+            head.has_ours = True
     if head.host is None and head.minor == 1:
         raise BadMessage("an HTTP/1.1 request needs a Host header")
     head.framing, head.length = _request_framing(head, length, coding)
@@ -215,38 +214,26 @@ def _is_persistent(head: RequestHead) -> bool:
     return b"close" not in words and (head.minor == 1 or b"keep-alive" in words)
 
 
-def parse_response_head(raw: bytes) -> ResponseHead:
+def parse_response_head(raw: bytes, book: FieldBook) -> ResponseHead:
     """Read a whole head of a reply, its empty line included. Raises BadMessage."""
     lines = _split(raw)
     line = _STATUS_LINE.fullmatch(lines[0])
     if line is None:
         raise BadMessage(f"status line {lines[0][:60]!r} is not `HTTP/1.1 200 OK`")
-    headers: Fields = []
-    names: list[bytes] = []
-    connection: list[bytes] = []
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    try:
-        for text in lines[1:]:
-            name, colon, value = text.partition(b":")
-            low = lower_name(name)
-            if not colon:
-                raise BadMessage(f"header line {text[:60]!r} has no colon")
-            value = value.strip(b" \t")
-            headers.append((name, value))
-            names.append(low)
-            if low in _SPECIAL:
-                if low == b"content-length":
-                    lengths.append(value)
-                elif low == b"transfer-encoding":
-                    codings.append(value)
-                elif low == b"connection":
-                    connection.append(value)
-    except BadMessage:
-        raise
-    except ValueError as error:
-        raise BadMessage(str(error)) from error
-    return ResponseHead(int(line[2]), line[3] or b"", int(line[1]), headers, names, connection, lengths, codings)
+    head = ResponseHead()
+    head.raw = raw
+    head.minor, head.status, head.reason = int(line[1]), int(line[2]), line[3] or b""
+    head.fields = _read_fields(lines, book)
+    head.special = [field for field in head.fields if field.is_special]
+    head.connection, head.lengths, head.codings = [], [], []
+    for field in head.special:
+        if field.low == b"content-length":
+            head.lengths.append(field.value)
+        elif field.low == b"transfer-encoding":
+            head.codings.append(field.value)
+        elif field.low == b"connection":
+            head.connection.append(field.value)
+    return head
 
 
 def response_framing(head: ResponseHead, method: str) -> tuple[Framing, int]:
