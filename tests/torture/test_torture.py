@@ -48,6 +48,7 @@ def find(dragoman: Dragoman, word: str) -> object:
 async def play_round(dragoman: Dragoman, number: int, chance: random.Random) -> list[Received]:
     """Load, kill at a random moment, and go on until the clients are served again."""
     words = _TARGETS[number % len(_TARGETS)]
+    await asyncio.to_thread(dragoman.wait_ready)  # a keeper that is killed while it starts has nothing to lose
     async with Load(dragoman.url, seed=number).running(CLIENTS) as load:
         await load.more(CLIENTS)
         await asyncio.sleep(chance.uniform(0.0, 0.6))

@@ -66,7 +66,7 @@ def _begin_reading(recording: Recording, request: RequestFacts) -> StreamReading
     row, head = recording.detail.row, recording.detail.response
     if head is None or row.status is None:
         return None
-    return _reading_of(row, row.status, head.headers, recording.response_body[:1], request)
+    return _reading_of(row, row.status, head.headers, recording.response_body[:16], request)
 
 
 def _reading_of(
@@ -84,10 +84,14 @@ def _reading_of(
 
 
 def _is_stream(media_type: str, asked: bool, first_piece: bytes | None, dialect: Dialect) -> bool:
-    """Some servers name the wrong media type: of a plain body that should be a stream, the first byte tells."""
+    """Some servers name the wrong media type: of a plain body, its first bytes tell."""
     if media_type in _STREAM_TYPES:
         return True
-    return asked and first_piece is not None and first_piece[:1] in _STREAM_BEGINS[dialect.stream_framing]
+    if not first_piece:
+        return False
+    if dialect.stream_framing == "sse" and first_piece.startswith((b"data:", b"event:")):
+        return True
+    return asked and first_piece[:1] in _STREAM_BEGINS[dialect.stream_framing]
 
 
 def _read_frames(reading: StreamReading, recording: Recording) -> list[TimedDelta]:
