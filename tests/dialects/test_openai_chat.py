@@ -108,7 +108,7 @@ def test_settings_and_tools_are_read_and_the_rest_is_kept() -> None:
         reasoning_effort="low",
         response_format={
             "type": "json_schema",
-            "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True},
+            "json_schema": {"name": "n", "schema": {"type": "object"}},
         },
         tool_choice={"type": "function", "function": {"name": "f"}},
         tools=[

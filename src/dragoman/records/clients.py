@@ -8,6 +8,7 @@ any name.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,20 +91,24 @@ PROGRAMS: list[Mark] = _marks(
     ("vscode", r"vscode|Visual Studio Code"),
 )
 
-PROMPTS: list[Mark] = _marks(
-    # words of the system prompt
-    ("claude-code", r"cc_version=(\d[\w.]*)"),
-    ("claude-code", r"cc_entrypoint=|You are Claude Code"),
-    ("codex", r"You are (?:Codex|a coding agent running in the Codex)"),
-    ("gemini-cli", r"You are an interactive CLI agent specializing in software engineering"),
-    ("qwen-code", r"You are Qwen Code"),
-    ("opencode", r"You are opencode"),
-    ("kilo-code", r"You are Kilo"),
-    ("roo", r"You are Roo\b"),
-    ("cline", r"You are Cline"),
-    ("goose", r"general-purpose AI agent called goose"),
-    ("openhands", r"You are OpenHands"),
-)
+PROMPTS: list[tuple[str, str]] = [
+    # client, words of its system prompt
+    ("claude-code", "cc_version="),
+    ("claude-code", "cc_entrypoint="),
+    ("claude-code", "You are Claude Code"),
+    ("codex", "You are Codex"),
+    ("codex", "You are a coding agent running in the Codex"),
+    ("gemini-cli", "You are an interactive CLI agent specializing in software engineering"),
+    ("qwen-code", "You are Qwen Code"),
+    ("opencode", "You are opencode"),
+    ("kilo-code", "You are Kilo"),
+    ("roo", "You are Roo"),
+    ("cline", "You are Cline"),
+    ("goose", "general-purpose AI agent called goose"),
+    ("openhands", "You are OpenHands"),
+]
+_VERSION_IN_PROMPT = re.compile(r"cc_version=(\d+\.\d+\.\d+)")
+"""Claude Code's attribution line; what follows the third number changes with each request."""
 
 LIBRARIES: list[Mark] = _marks(
     ("pydantic-ai", r"pydantic-ai" + _VERSION),
@@ -201,16 +206,30 @@ def _client(headers: _Headers, prompt: Prompt | None) -> tuple[str | None, str |
     by_header = _by_header(headers)
     if by_header is not None:
         return by_header, _version_of(by_header, agent)
-    editor = headers.get("editor-version", "")
     return (
-        _first(PROGRAMS, agent)
-        or (_first(PROMPTS, _system_text(prompt)) if prompt is not None else None)
-        or _first(PROGRAMS, editor)
-        or _first(LIBRARIES, agent)
+        _program(agent)
+        or (_by_prompt(_system_text(prompt)) if prompt is not None else None)
+        or _program(headers.get("editor-version", ""))
+        or _library(agent)
         or _by_stainless(headers)
-        or _first(TRANSPORTS, agent)
+        or _transport(agent)
         or (None, None)
     )
+
+
+@lru_cache(1024)
+def _program(agent: str) -> tuple[str, str | None] | None:
+    return _first(PROGRAMS, agent)
+
+
+@lru_cache(1024)
+def _library(agent: str) -> tuple[str, str | None] | None:
+    return _first(LIBRARIES, agent)
+
+
+@lru_cache(1024)
+def _transport(agent: str) -> tuple[str, str | None] | None:
+    return _first(TRANSPORTS, agent)
 
 
 def _by_header(headers: _Headers) -> str | None:
@@ -231,6 +250,12 @@ def _copilots_editor(headers: _Headers) -> str:
     if editor.startswith("jetbrains"):
         return "jetbrains-copilot"
     return "neovim-copilot" if "vim" in editor else "github-copilot"
+
+
+def _by_prompt(text: str) -> tuple[str, str | None] | None:
+    client = next((client for client, words in PROMPTS if words in text), None)
+    version = _VERSION_IN_PROMPT.search(text) if client == "claude-code" else None
+    return (client, version.group(1) if version else None) if client else None
 
 
 def _version_of(client: str, agent: str) -> str | None:
