@@ -63,6 +63,8 @@ class ReplayUpstream:
     received: dict[str, bytes] = field(default_factory=dict)
     port: int = 0
     _server: asyncio.Server | None = None
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _serving: list[asyncio.Future[None]] = field(default_factory=list)
 
     async def __aenter__(self) -> "ReplayUpstream":
         self._random = random.Random(self.seed)
@@ -73,9 +75,14 @@ class ReplayUpstream:
     async def __aexit__(self, *_: object) -> None:
         assert self._server
         self._server.close()
-        self._server.close_clients()  # type: ignore[attr-defined]  # Python 3.13
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        is_over = asyncio.get_running_loop().create_future()
+        self._serving.append(is_over)
         try:
             while (message := await self._read(reader)) is not None:
                 case = message.header(b"x-case").decode()
@@ -86,6 +93,7 @@ class ReplayUpstream:
             pass
         finally:
             writer.close()
+            is_over.set_result(None)
 
     async def _read(self, reader: asyncio.StreamReader) -> _Message | None:
         message = _Message()
