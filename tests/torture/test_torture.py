@@ -24,7 +24,8 @@ from fakes.simulated import running_simulator
 ROUNDS = int(os.environ.get("DRAGOMAN_TORTURE_ROUNDS", "5"))
 STOPPED_S = float(os.environ.get("DRAGOMAN_TORTURE_STOPPED_S", "2"))
 CLIENTS = 12
-SETTINGS = {"journal": {"file_size": "2MB"}}  # small, so that rotation is hit as well
+SETTINGS = {"journal": {"file_size": "2MB", "max_stall": "30s"}}
+"""Small files, so that rotation is hit as well; and a busy machine is no reason to stop capturing here."""
 FLAGS = ("--gateways", "2")
 SEED = 20261121
 
