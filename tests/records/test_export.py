@@ -2,11 +2,13 @@
 
 import base64
 import gzip
+import random
+from datetime import UTC, datetime
 
 import msgspec
 
 from dragoman.records.exchange import Attempt, BodyFacts, Detail, Head, Row
-from dragoman.records.export import Exported, document, har
+from dragoman.records.export import Exported, _iso, document, har
 
 SECRET = "sk-planted-8f14e45fceea167a"
 START_NS = 1_700_000_000_123_000_000
@@ -68,7 +70,7 @@ def test_a_har_has_what_the_format_wants() -> None:
     log = har([source()], "http://localhost:8080")["log"]
     assert log["version"] == "1.2"
     (entry,) = log["entries"]
-    assert entry["startedDateTime"] == "2023-11-14T22:13:20.123+00:00"
+    assert entry["startedDateTime"] == "2023-11-14T22:13:20.123Z"
     assert entry["time"] == 9.0
     assert entry["timings"] == {
         "blocked": -1, "dns": 1.0, "connect": 5.0, "ssl": 3.0, "send": 1.0, "wait": 4.0, "receive": 4.0
@@ -85,3 +87,11 @@ def test_a_har_of_an_exchange_without_a_reply_is_whole() -> None:
     (entry,) = har([bare], "http://localhost:8080")["log"]["entries"]
     assert entry["response"]["status"] == 0
     assert entry["request"]["queryString"] == []
+
+
+def test_times_are_those_of_the_calendar() -> None:
+    chance = random.Random(7)
+    for _ in range(2000):
+        seconds = chance.randrange(0, 4_102_444_800)
+        expected = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        assert _iso(seconds * 1_000_000_000) == expected

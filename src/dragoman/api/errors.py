@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from dragoman.api.answers import Json
 from dragoman.api.schemas import Error, Problem
 from dragoman.errors import BadRequest, DragomanError, NotFound, Refused, UpstreamFailed
+from dragoman.security.login import TooManyAttempts
 
 _log = logging.getLogger("dragoman.api")
 
@@ -55,7 +56,13 @@ def status_of(error: DragomanError) -> int:
 
 def _ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, DragomanError)
-    return answer(status_of(error), error.code, error.message, field=error.field)
+    return of(error)
+
+
+def of(error: DragomanError) -> Response:
+    """Answer one of our own errors."""
+    headers = {"retry_after": str(error.wait_s)} if isinstance(error, TooManyAttempts) else {}
+    return answer(status_of(error), error.code, error.message, field=error.field, **headers)
 
 
 def _invalid(_: Request, error: Exception) -> Response:

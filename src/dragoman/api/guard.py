@@ -65,7 +65,7 @@ class Guard:
             if is_logged_in(self._context, headers, peer_of(scope, headers)):
                 return None
         except TooManyAttempts as error:
-            return errors.answer(429, error.code, error.message, retry_after=str(error.wait_s))
+            return errors.of(error)
         return _wants_login(scope, headers)
 
     def _foreign(self, headers: Headers) -> str | None:
@@ -89,7 +89,15 @@ def is_logged_in(context: Context, headers: Headers, peer: str) -> bool:
     if token is not None and login.sessions.is_open(token):
         return True
     scheme, _, password = headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and login.accepts(password.strip(), peer)
+    return scheme.lower() == "bearer" and login.accepts(_as_typed(password.strip()), peer)
+
+
+def _as_typed(value: str) -> str:
+    """Return a header's text as its sender meant it: UTF-8 where it is, for headers arrive as latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def session_of(headers: Headers) -> str | None:

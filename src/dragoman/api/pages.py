@@ -42,7 +42,7 @@ def show_interface(here: Here, path: str) -> Response:
     file = (here.web / path).resolve()
     if path and file.is_file() and file.is_relative_to(here.web.resolve()) and file != index:
         return FileResponse(file, headers={"cache-control": _FOR_EVER if path.startswith("assets/") else _ASK_AGAIN})
-    if "." in path.rpartition("/")[2]:
+    if "." in path.rpartition("/")[2] and path != "index.html":
         raise NotFound(f"the interface has no file {path[:200]!r}")
     return FileResponse(index, headers={"cache-control": _ASK_AGAIN, "content-security-policy": _policy_for(index)})
 

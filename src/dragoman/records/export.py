@@ -6,7 +6,6 @@ said. Pure. Code that sends an exchange again is made in `code`.
 """
 
 import base64
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -195,7 +194,22 @@ def _pairs(items: list[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _iso(wall_ns: int) -> str:
-    return datetime.fromtimestamp(wall_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+    """Write a time as ISO 8601 in UTC; floors 0 to 2 have no `datetime`."""
+    milliseconds = wall_ns // 1_000_000
+    days, rest = divmod(milliseconds, 86_400_000)
+    year, month, day = _civil(days)
+    hours, minutes, seconds = rest // 3_600_000, rest // 60_000 % 60, rest // 1000 % 60
+    return f"{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{rest % 1000:03}Z"
+
+
+def _civil(days: int) -> tuple[int, int, int]:
+    """Turn days since 1970 into a date: `civil_from_days` of https://howardhinnant.github.io/date_algorithms.html"""
+    era, day_of_era = divmod(days + 719_468, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
 
 
 def _ms(ns: int | None) -> float:
