@@ -212,8 +212,9 @@ def _between(node: Between, column: "Column") -> ColumnElement[bool]:
 
 def has_text(match: str) -> ColumnElement[bool]:
     """Whether what is indexed under a row's key matches; for rows that were found otherwise."""
-    rows = sa.select(sa.literal(1)).select_from(index)
-    return rows.where(index.c.search.op("MATCH")(match), index.c.rowid == exchange.c.key).exists()
+    hits = index.alias("hits")
+    rows = sa.select(sa.literal(1)).select_from(hits)
+    return rows.where(hits.c.search.op("MATCH")(match), hits.c.rowid == exchange.c.key).exists()
 
 
 Column = Anything

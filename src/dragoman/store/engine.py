@@ -153,5 +153,9 @@ def pages(connection: sa.Connection) -> tuple[int, int]:
 def give_back(connection: sa.Connection, limit: int) -> int:
     """Return up to `limit` free pages to the file system; returns how many bytes."""
     before = pages(connection)[1]
-    connection.exec_driver_sql(f"PRAGMA incremental_vacuum({int(limit)})").fetchall()
+    cursor = connection.connection.cursor()
+    for _ in range(limit):
+        # Each page is a step of the statement, and the driver takes only one, since no column comes back.
+        cursor.execute("PRAGMA incremental_vacuum(1)")
+    cursor.close()
     return before - pages(connection)[1]

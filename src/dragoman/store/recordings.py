@@ -1,12 +1,13 @@
 """One exchange read back: its facts, its bodies, who carries its text on; and where the journals stand."""
 
+import msgspec
 import sqlalchemy as sa
 
 from dragoman.records.exchange import Detail, Recording, Row
 from dragoman.store.bodies import BodyReader
 from dragoman.store.compression import unpack
 from dragoman.store.rows import COLUMNS, bytes_to_detail, from_values
-from dragoman.store.schema import checkpoint, exchange, facts, position, request, search_source
+from dragoman.store.schema import checkpoint, exchange, facts, position, search_source
 from dragoman.store.types import Checkpoint, Position
 
 
@@ -56,27 +57,26 @@ def recording(connection: sa.Connection, key: int, row: Row) -> Recording:
 
 
 _CARRIERS = """
-WITH RECURSIVE down (id, ended) AS (
-    SELECT id, ended FROM node WHERE id = ?
-    UNION ALL SELECT node.id, node.ended FROM down JOIN node ON node.parent = down.id
+WITH RECURSIVE down (id) AS (
+    SELECT id FROM node WHERE segment IN ({})
+    UNION SELECT node.id FROM down JOIN node ON node.parent = down.id
 )
-SELECT DISTINCT exchange.id FROM down JOIN request ON request.node = down.id
-JOIN exchange ON exchange.key = request.key WHERE exchange.deleted_ns IS NULL ORDER BY exchange.key DESC LIMIT ?
+SELECT exchange.id FROM exchange JOIN request ON request.key = exchange.key
+WHERE request.node IN (SELECT id FROM down) AND exchange.deleted_ns IS NULL ORDER BY exchange.key DESC LIMIT ?
 """
 
 
-def carriers(connection: sa.Connection, name: str, limit: int) -> list[str]:
-    """Return the exchanges whose chain of messages passes the end of this one's, itself included."""
-    statement = sa.select(request.c.node).join(exchange, exchange.c.key == request.c.key).where(exchange.c.id == name)
-    end = connection.execute(statement).scalar()
-    if end is None:
-        return []
-    return [row[0] for row in connection.exec_driver_sql(_CARRIERS, (end, limit))]
+def carriers(connection: sa.Connection, key: int, limit: int) -> list[str]:
+    """Return the exchanges whose messages hold a segment that this one brought first, itself included."""
+    found = connection.execute(sa.select(search_source.c.segments).where(search_source.c.key == key)).scalar()
+    segments = msgspec.msgpack.decode(found, type=list[int]) if found else []
+    statement = _CARRIERS.format(",".join("?" * len(segments)))
+    return [row[0] for row in connection.exec_driver_sql(statement, (*segments, limit))]
 
 
 def reparse_candidates(connection: sa.Connection, below_version: int, limit: int) -> list[str]:
     statement = sa.select(exchange.c.id).where(
-        exchange.c.is_finished.is_(True), exchange.c.parser_version < below_version, exchange.c.deleted_ns.is_(None)
+        exchange.c.is_finished == sa.true(), exchange.c.parser_version < below_version, exchange.c.deleted_ns.is_(None)
     )
     return list(
         connection.execute(statement.order_by(exchange.c.parser_version, exchange.c.key).limit(limit)).scalars()
@@ -95,5 +95,5 @@ def checkpoints(connection: sa.Connection, gateway: str) -> list[Checkpoint]:
 
 
 def open_rows(connection: sa.Connection) -> list[Row]:
-    statement = sa.select(*COLUMNS).where(exchange.c.is_finished.is_(False)).order_by(exchange.c.key)
+    statement = sa.select(*COLUMNS).where(exchange.c.is_finished == sa.false()).order_by(exchange.c.key)
     return [from_values(row) for row in connection.execute(statement)]

@@ -98,9 +98,9 @@ for _name in INDEXED:
     sa.Index(f"exchange_{_name}", exchange.c[_name], sqlite_where=_present, postgresql_where=_present)
 
 for _name, _where in (
-    ("open", exchange.c.is_finished.is_(False)),
+    ("open", exchange.c.is_finished == sa.false()),
     ("deleted", exchange.c.deleted_ns.is_not(None)),
-    ("parser", exchange.c.is_finished.is_(True)),
+    ("parser", exchange.c.is_finished == sa.true()),
 ):
     _column = {"open": "is_finished", "deleted": "deleted_ns", "parser": "parser_version"}[_name]
     sa.Index(f"exchange_{_name}", exchange.c[_column], sqlite_where=_where, postgresql_where=_where)

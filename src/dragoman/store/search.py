@@ -79,8 +79,8 @@ def fold(text: str) -> str:
 
 
 def document(texts: Iterable[str]) -> str:
-    """Put the texts of one exchange together; a phrase never spans two of them."""
-    return "\n\x00\n".join(text for text in texts if text)
+    """Put the texts of one exchange together."""
+    return "\n".join(text for text in texts if text)
 
 
 def has_words(text: str) -> bool:
@@ -94,5 +94,5 @@ def match_expression(texts: Iterable[str]) -> str:
 
 def _phrase(text: str) -> str:
     is_prefix = text.endswith("*")
-    quoted = fold(text.rstrip("*")).replace('"', '""')
+    quoted = fold(text.rstrip("*")).replace('"', '""').replace("\x00", " ")
     return f'"{quoted}"' + (" *" if is_prefix else "")

@@ -110,9 +110,11 @@ class Store:
             return queries.timeline(connection, query or Query(), start_ns, end_ns, buckets, self._clock.mono_ns)
 
     def carriers(self, name: str, *, limit: int = 200) -> list[str]:
-        """Return the exchanges whose messages carry on what this one's request ended with, newest first."""
-        with self._read() as connection:
-            return recordings.carriers(connection, name, limit)
+        """Return all exchanges that carry text which this one was the first to bring, newest first.
+
+        Search names an exchange by what was new in it; this is the second question.
+        """
+        return self._of(name, lambda connection, key, _: recordings.carriers(connection, key, limit)) or []
 
     # one exchange
 

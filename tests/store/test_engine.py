@@ -1,0 +1,95 @@
+"""Opening a store: made new, found at an age, or refused with words that help."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from dragoman.errors import BadConfig
+from dragoman.store import Store, schema, search
+from dragoman.store.migrations.run import script, upgrade
+
+
+def objects(connection: sa.Connection) -> dict[str, str]:
+    found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE sql NOTNULL")
+    return {name: "".join(text.split()) for name, text in found if not name.startswith("alembic")}
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes() -> None:
+    migrated, described = sa.create_engine("sqlite://"), sa.create_engine("sqlite://")
+    with migrated.connect() as one, described.connect() as other:
+        upgrade(one)
+        schema.metadata.create_all(other)
+        search.create(other)
+        assert objects(one) == objects(other)
+    migrated.dispose()
+    described.dispose()
+
+
+def test_the_newest_migration_is_the_one_the_code_expects() -> None:
+    assert script().get_current_head() == schema.HEAD
+
+
+def test_an_open_store_keeps_a_log_and_gives_pages_back(store: Store, path: Path) -> None:
+    assert store.storage().rows == 0
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert database.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    database.close()
+
+
+def test_a_store_at_the_newest_form_opens_without_alembic(path: Path) -> None:
+    with Store(f"sqlite:///{path}"):
+        pass
+    code = (
+        "import sys; from dragoman.store import Store\n"
+        f"with Store('sqlite:///{path}'): pass\n"
+        "assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
+    with Store(f"sqlite:///{path}"):
+        pass
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(BadConfig, match=r"newer Dragoman.*9999.*name another data directory"):
+        Store(f"sqlite:///{path}").open()
+
+
+def test_another_program_s_database_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE something (else_ TEXT)")
+    database.close()
+    with pytest.raises(BadConfig, match="not one of Dragoman's"):
+        Store(f"sqlite:///{path}").open()
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"just some words, long enough to be looked at" * 100)
+    with pytest.raises(BadConfig, match="not a database"):
+        Store(f"sqlite:///{path}").open()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(BadConfig, match="--data-dir"):
+        Store(f"sqlite:///{tmp_path}/deeper/dragoman.db").open()
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BadConfig, match="--data-dir"):
+        Store(f"sqlite:///{tmp_path}/file/dragoman.db").open()
+
+
+def test_a_store_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(BadConfig, match="expected sqlite:////absolute"):
+        Store("mysql://localhost/x")
