@@ -17,7 +17,7 @@ export const router = createRouter({
       path: '/traffic/:id',
       name: 'exchange',
       component: () => import('@/features/exchange/ExchangePage.vue'),
-      meta: { title: t.exchange.peekLabel },
+      meta: { title: t.exchangeNoun },
     },
     {
       path: '/providers',

@@ -6,6 +6,7 @@ const count = new Intl.NumberFormat()
 const oneDigit = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
 const twoDigits = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2, minimumFractionDigits: 2 })
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 const day = new Intl.DateTimeFormat(undefined, {
   month: 'short',
   day: 'numeric',
@@ -68,6 +69,11 @@ export function formatAge(startedNs: number, nowMs: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
   if (seconds < 12 * 3600) return `${Math.floor(seconds / 3600)} h`
   return day.format(startedNs / 1e6)
+}
+
+/** Hours and minutes. */
+export function formatTime(ms: number): string {
+  return time.format(ms)
 }
 
 export function formatClock(ns: number): string {

@@ -1,5 +1,5 @@
 /** The phases of an exchange on one axis, from what was measured; what was not measured is left out. Pure. */
-import type { Detail, Row } from '@/api/types'
+import type { Attempt, Detail, Row } from '@/api/types'
 
 export type PhaseName = 'upload' | 'dns' | 'connect' | 'tls' | 'wait' | 'firstToken' | 'streaming' | 'tail'
 
@@ -23,7 +23,7 @@ export function phasesOf(row: Row, detail: Detail | null, nowNs: number): Phase[
   const end = row.duration_ns ?? nowNs - row.started_ns
   add('upload', 0, detail?.request_end_ns)
   for (const one of detail?.attempts ?? []) {
-    let at = one.started_ns
+    let at = connectedFrom(one)
     for (const [name, length] of [
       ['dns', one.dns_ns],
       ['connect', one.connect_ns],
@@ -44,8 +44,13 @@ export function phasesOf(row: Row, detail: Detail | null, nowNs: number): Phase[
   return phases
 }
 
+/** An attempt begins on record when the request is sent on it: its connection was made before. */
+function connectedFrom(attempt: Attempt): number {
+  return attempt.started_ns - attempt.dns_ns - attempt.connect_ns - attempt.tls_ns
+}
+
 /** Time in the gateway before the first attempt: what Dragoman itself added. */
 export function overheadNs(detail: Detail | null): number | null {
   const first = detail?.attempts[0]
-  return first ? first.started_ns : null
+  return first ? Math.max(0, connectedFrom(first)) : null
 }

@@ -46,8 +46,3 @@ export function barOf(times: Times, axisNs: number, elapsedNs?: number): Bar | n
     isCut: total > axisNs,
   }
 }
-
-/** Marks for the axis' head: start, middle, end. */
-export function ticks(axisNs: number): number[] {
-  return [0, axisNs / 2, axisNs]
-}

@@ -54,10 +54,9 @@ export function useActions() {
     try {
       const text = await exportText(id, format)
       const isDone = await copyText(text)
-      toasts.show(
-        isDone ? t.exchange.copiedAs(t.exchange.formats[format] ?? format) : t.exchange.copyFailed,
-        { kind: isDone ? 'done' : 'error' },
-      )
+      toasts.show(isDone ? t.copyAs.done(t.copyAs.formats[format] ?? format) : t.copyAs.failed, {
+        kind: isDone ? 'done' : 'error',
+      })
     } catch (error) {
       fail(error)
     }
@@ -65,7 +64,7 @@ export function useActions() {
 
   async function copyLink(id: string) {
     await copyText(`${location.origin}/ui/traffic/${id}`)
-    toasts.show(t.exchange.copiedAs(t.exchange.formats.link ?? ''))
+    toasts.show(t.copyAs.done(t.copyAs.formats.link ?? ''))
   }
 
   return { remove, exportSelected, copyAs, copyLink }

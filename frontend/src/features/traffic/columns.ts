@@ -12,16 +12,16 @@ export interface Column {
 }
 
 const LIST: Column[] = [
-  { name: 'state', width: 30 },
-  { name: 'time', width: 66, isRight: true, sort: 'time' },
-  { name: 'client', width: 116 },
-  { name: 'model', width: 176, sort: 'model' },
+  { name: 'state', width: 28 },
+  { name: 'time', width: 58, isRight: true, sort: 'time' },
+  { name: 'client', width: 112 },
+  { name: 'model', width: 150, sort: 'model' },
   { name: 'preview', width: 240, isFlexible: true },
-  { name: 'turns', width: 50, isRight: true },
-  { name: 'tokens', width: 150, sort: 'input' },
-  { name: 'ttft', width: 72, isRight: true, sort: 'ttft' },
-  { name: 'duration', width: 190, sort: 'duration' },
-  { name: 'flags', width: 84 },
+  { name: 'turns', width: 46, isRight: true },
+  { name: 'tokens', width: 132, sort: 'input' },
+  { name: 'ttft', width: 68, isRight: true, sort: 'ttft' },
+  { name: 'duration', width: 164, sort: 'duration' },
+  { name: 'flags', width: 66 },
   { name: 'input', width: 62, isRight: true, sort: 'input' },
   { name: 'cached', width: 62, isRight: true },
   { name: 'output', width: 62, isRight: true, sort: 'output' },
@@ -52,6 +52,30 @@ export function shownColumns(names: string[] | null, widths: Record<string, numb
     .map((name) => COLUMNS.get(name))
     .filter((one) => one !== undefined)
   return chosen.map((one) => ({ ...one, width: widths[one.name] ?? one.width }))
+}
+
+/** What gives way first where the list is narrow, such as beside an open peek. */
+const GIVES_WAY = [
+  'turns',
+  'flags',
+  'ttft',
+  'client',
+  'tokens',
+  'provider',
+  'size',
+  'session',
+  'path',
+  'time',
+]
+const PADDING = 16
+
+export function fitting(columns: readonly Column[], width: number): Column[] {
+  let kept = [...columns]
+  for (const name of GIVES_WAY) {
+    if (kept.reduce((sum, one) => sum + one.width, PADDING) <= width) break
+    kept = kept.filter((one) => one.name !== name)
+  }
+  return kept
 }
 
 /** Tracks of the grid: the flexible column takes the rest, else the last one does. */
