@@ -112,6 +112,7 @@ def test_ours_come_before_the_headers_of_others() -> None:
         ("user_0a_account_1b_session_2c", {"user": "user_0a_account_1b", "session": "2c"}),
         ('{"device_id":"d","account_uuid":"","session_id":"s"}', {"user": "d", "session": "s"}),
         ("{broken", {"user": "{broken"}),
+        ('{"a":' * 9000, {"user": '{"a":' * 9000}),
         ("alice", {"user": "alice"}),
     ],
 )

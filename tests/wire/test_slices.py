@@ -91,6 +91,8 @@ def test_a_mark_outside_of_items_belongs_to_the_stretch() -> None:
         b'{"messages":[NaN]}',
         b'{"messages":[',
         b"\xff\xfe",
+        b'{"\xff":1,"messages":[{}]}',
+        b'{"\\ud83d":1,"\\ud83e":2,"messages":[{}]}',
         b"{}",
         b'{"messages":[]}',
         b'{"messages":null,"system":""}',

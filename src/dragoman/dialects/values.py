@@ -17,6 +17,7 @@ JsonObject = dict[str, Any]
 
 LENIENT = "unparsed: the JSON holds lone surrogates, NaN or broken UTF-8, and was read leniently"
 
+_NOT_STRICT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -28,7 +29,7 @@ def load(data: bytes) -> tuple[Any, bool]:
     """
     try:
         return _decode(data), False
-    except (msgspec.DecodeError, RecursionError) as problem:
+    except _NOT_STRICT as problem:
         try:
             return json.loads(_text(data)), True
         except (ValueError, RecursionError):
@@ -43,7 +44,12 @@ def load_object(body: bytes, what: str) -> tuple[JsonObject, list[str]]:
         raise Unreadable(f"{what}: found {_excerpt(body)}, expected JSON ({problem})") from problem
     if not isinstance(value, dict):
         raise Unreadable(f"{what}: found a JSON {type(value).__name__}, expected an object")
-    return (mend(value), [LENIENT]) if is_lenient else (value, [])
+    if not is_lenient:
+        return value, []
+    try:
+        return mend(value), [LENIENT]
+    except RecursionError as problem:
+        raise Unreadable(f"{what}: found JSON nested too deeply, expected less") from problem
 
 
 def mend(value: Any) -> Any:
@@ -69,7 +75,10 @@ def as_text(value: Any) -> str:
 
 
 def to_json(value: Any) -> str:
-    return _encode(value).decode()
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:  # a frame that was read leniently
+        return _encode(mend(value)).decode()
 
 
 def text_of(source: JsonObject, key: str) -> str | None:
@@ -142,22 +151,22 @@ class Leftovers:
 def is_json(text: str) -> bool:
     try:
         _decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (*_NOT_STRICT, UnicodeEncodeError):
         return False
     return True
 
 
-def merge_grown(old: Any, new: Any, join: Callable[[Any, Any], Any] | None = None) -> Any:
+def merge_grown(old: Any, new: Any, join: Callable[[Any, Any], Any] | None = None, depth: int = 8) -> Any:
     """Join two pieces of a streamed field: lists grow, objects are joined by key, anything else is replaced.
 
-    None never replaces what is known.
+    None never replaces what is known. Below `depth` objects are replaced.
     """
     if new is None:
         return old
     if isinstance(old, list) and isinstance(new, list):
         return join(old, new) if join else old + new
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: merge_grown(old.get(key), value, join) for key, value in new.items()}}
+    if isinstance(old, dict) and isinstance(new, dict) and depth:
+        return {**old, **{key: merge_grown(old.get(key), value, join, depth - 1) for key, value in new.items()}}
     return new
 
 

@@ -341,7 +341,7 @@ def _split_user(user: str) -> dict[str, str]:
     if user.startswith("{"):
         try:
             fields: Any = msgspec.json.decode(user)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return {"user": user}
         session = fields.get("session_id")
         person = fields.get("account_uuid") or fields.get("device_id")

@@ -64,7 +64,7 @@ def cut(body: bytes, chains: Chains) -> Slices:
         return []
     try:
         pieces = _pieces(body, chains)
-    except (msgspec.DecodeError, RecursionError, _Unsure):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Unsure):
         pieces = []
     return _with_stretches(pieces, len(body))
 

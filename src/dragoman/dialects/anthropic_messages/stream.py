@@ -23,7 +23,7 @@ from dragoman.canonical import (
 from dragoman.dialects.anthropic_messages.content import NAME, read_block, read_call, read_stop, read_usage
 from dragoman.dialects.anthropic_messages.reply import leftovers, read_error, stop_sequence_of
 from dragoman.dialects.frames import SseFrames
-from dragoman.dialects.values import JsonObject, as_text, merge_grown, object_of, text_of, to_json
+from dragoman.dialects.values import JsonObject, as_text, list_of, merge_grown, object_of, text_of, to_json, whole_of
 
 
 class MessagesDecoder:
@@ -32,7 +32,7 @@ class MessagesDecoder:
     def __init__(self) -> None:
         self._frames = SseFrames()
         self._usage: JsonObject = {}
-        self._blocks: dict[Any, _Block] = {}
+        self._blocks: dict[int | None, _Block] = {}
         self._part = 0
         self._has_reason = False
         self._has_failed = False
@@ -71,7 +71,7 @@ class MessagesDecoder:
             case "content_block_start":
                 self._start_block(value, deltas)
             case "content_block_stop":
-                self._stop_block(value.get("index"), deltas)
+                self._stop_block(whole_of(value, "index"), deltas)
             case "message_start":
                 self._start(object_of(value, "message"), deltas)
             case "message_delta":
@@ -104,27 +104,28 @@ class MessagesDecoder:
         usage = read_usage(self._usage)
         if usage is not None:
             deltas.append(ReplyProgressed(usage=usage))
-        for index, block in enumerate(message.get("content") or []):  # empty, but for servers that send it whole
+        for index, block in enumerate(list_of(message, "content")):  # empty, but for servers that send it whole
             self._start_block({"index": index, "content_block": block}, deltas)
 
     def _start_block(self, value: JsonObject, deltas: list[Delta]) -> None:
         block = _Block(self._part, object_of(value, "content_block"))
         self._part += 1
-        self._blocks[value.get("index")] = block
+        self._blocks[whole_of(value, "index")] = block
         deltas.append(PartStarted(part=block.part, value=block.first()))
 
     def _grow(self, value: JsonObject, deltas: list[Delta]) -> None:
-        block = self._blocks.get(value.get("index"))
+        index = whole_of(value, "index")
+        block = self._blocks.get(index)
         if block is None:  # a delta without its start: some compatible servers leave it out
-            self._start_block({"index": value.get("index"), "content_block": _guess(value)}, deltas)
-            block = self._blocks[value.get("index")]
+            self._start_block({"index": index, "content_block": _guess(value)}, deltas)
+            block = self._blocks[index]
         grown = block.grow(object_of(value, "delta"))
         if isinstance(grown, str):
             self._frames.notes.warn(f"delta {grown!r} is unknown and was skipped")
         elif grown is not None:
             deltas.append(grown)
 
-    def _stop_block(self, index: Any, deltas: list[Delta]) -> None:
+    def _stop_block(self, index: int | None, deltas: list[Delta]) -> None:
         block = self._blocks.pop(index, None)
         if block is not None:
             deltas += block.stop()

@@ -39,7 +39,10 @@ from dragoman.dialects.openai_chat.content import (
 )
 from dragoman.dialects.openai_chat.reply import CHOICE_KEYS, REPLY_KEYS, timings_of, usage_of
 from dragoman.dialects.openai_errors import read_error
-from dragoman.dialects.values import JsonObject, as_text, is_json, merge_grown, objects_of, text_of
+from dragoman.dialects.values import JsonObject, as_text, is_json, merge_grown, objects_of, text_of, whole_of
+
+_LEGACY = -1
+"""The index that the one call of `function_call` gets."""
 
 _SET_ASIDE = frozenset({"role", "name", "tool_call_id", "reasoning_details"})
 """Fields of a delta that say nothing, or are taken before the others."""
@@ -96,7 +99,7 @@ class ChatDecoder:
     def _chunk(self, chunk: JsonObject, deltas: list[Delta]) -> None:
         self._introduce(chunk, deltas)
         for choice in objects_of(chunk, "choices"):
-            self._choice(choice.get("index")).take(choice, deltas)
+            self._choice(whole_of(choice, "index") or 0).take(choice, deltas)
             if choice.get("error"):
                 self._fail(choice["error"], deltas)
         for key, value in chunk.items():
@@ -124,8 +127,7 @@ class ChatDecoder:
         elif known != (self._id, self._model):
             deltas.append(ReplyProgressed(id=self._id, model=self._model))
 
-    def _choice(self, index: Any) -> "_Choice":
-        number = index if isinstance(index, int) else 0
+    def _choice(self, number: int) -> "_Choice":
         choice = self._choices.get(number)
         if choice is None:
             choice = self._choices[number] = _Choice(number)
@@ -170,7 +172,7 @@ class _Choice:
         self._part = 0
         self._parts: dict[str, int] = {}
         """Numbers of the open text, reasoning, refusal, audio."""
-        self._calls: dict[Any, _Call] = {}
+        self._calls: list[_Call] = []
         self._reasoning_key: str | None = None
         self._details: list[JsonObject] = []
         self._audio: JsonObject = {}
@@ -198,9 +200,7 @@ class _Choice:
     def settle(self, deltas: list[Delta]) -> None:
         """Tell the final form of the parts that were not told as they grew."""
         deltas += [
-            PartEnded(choice=self.number, part=call.part, value=call.value())
-            for call in self._calls.values()
-            if call.is_changed
+            PartEnded(choice=self.number, part=call.part, value=call.value()) for call in self._calls if call.is_changed
         ]
         if self._audio:
             deltas.append(PartEnded(choice=self.number, part=self._parts["audio"], value=read_audio(self._audio)))
@@ -224,7 +224,7 @@ class _Choice:
             part = self._open("text", Text(text=""), deltas)
             deltas += [PartGrew(choice=self.number, part=part, annotation=one) for one in value]
         elif key == "function_call" and isinstance(value, dict) and any(value.values()):
-            self._call({"function": value, "index": "legacy", "function_call": True}, 0, deltas)
+            self._call({"function": value, "index": _LEGACY, "function_call": True}, 0, deltas)
         elif key == "audio" and is_sound(value):
             self._sound(value, deltas)
         elif key not in MESSAGE_KEYS:
@@ -277,7 +277,7 @@ class _Choice:
         call = self._call_for(wire, position)
         if call is None:
             call = _Call(self._next(), wire)
-            self._calls[(wire.get("index"), len(self._calls))] = call
+            self._calls.append(call)
             deltas.append(PartStarted(choice=self.number, part=call.part, value=call.first()))
         grown = call.take(wire)
         if grown:
@@ -289,9 +289,9 @@ class _Choice:
         The index tells, but some servers leave it out (Mistral), give 0 to every call (Ollama, vercel/ai#14277)
         or null; then a new id, or a name when the arguments are already whole, begins a new call.
         """
-        index = wire.get("index")
+        index = whole_of(wire, "index")
         call_id = text_of(wire, "id")
-        running = [call for (number, _), call in self._calls.items() if number == index]
+        running = [call for call in self._calls if call.index == index]
         if index is None:
             known = [call for call in running if call_id and call.id == call_id]
             if known or call_id:
@@ -330,10 +330,11 @@ class _Choice:
 class _Call:
     """One tool call as it grows."""
 
-    __slots__ = ("_extra", "_kind", "_pieces", "_told", "id", "is_changed", "name", "part")
+    __slots__ = ("_extra", "_kind", "_pieces", "_told", "id", "index", "is_changed", "name", "part")
 
     def __init__(self, part: int, wire: JsonObject) -> None:
         self.part = part
+        self.index = whole_of(wire, "index")
         self.id = text_of(wire, "id")
         self._kind, function = call_body(wire)
         self.name = as_text(function.get("name"))

@@ -70,7 +70,7 @@ def native_stop_of(given: JsonObject) -> str | None:
 
 
 def is_final(given: JsonObject) -> bool:
-    status = given.get("status")
+    status = text_of(given, "status")
     return status is None or status in _FINAL
 
 

@@ -34,7 +34,7 @@ from dragoman.dialects.openai_responses.reply import (
     stop_of,
 )
 from dragoman.dialects.openai_usage import read_usage
-from dragoman.dialects.values import JsonObject, as_text, list_of, object_of, text_of
+from dragoman.dialects.values import JsonObject, as_text, list_of, object_of, text_of, whole_of
 
 _TERMINAL = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
@@ -134,8 +134,7 @@ class ResponsesDecoder:
                 part = self._open(_place(value, in_message=True), Text(text=""), deltas)
                 deltas.append(PartGrew(part=part.number, annotation=value.get("annotation")))
             case "response.output_item.done":
-                index = value.get("output_index")
-                self._settle_item(index if isinstance(index, int) else 0, value.get("item"), deltas)
+                self._settle_item(whole_of(value, "output_index") or 0, value.get("item"), deltas)
             case _:
                 pass
 
@@ -245,8 +244,8 @@ def _growth(part: int, field: _Field, text: str) -> PartGrew:
 
 
 def _place(value: JsonObject, *, in_message: bool) -> tuple[int, int]:
-    item, piece = value.get("output_index"), value.get("content_index")
-    return item if isinstance(item, int) else 0, piece if in_message and isinstance(piece, int) else 0
+    piece = whole_of(value, "content_index") if in_message else None
+    return whole_of(value, "output_index") or 0, piece or 0
 
 
 def _emptied(first: AnyPart) -> AnyPart:
