@@ -167,13 +167,18 @@ def test_the_preview_says_what_would_go(store: Store, session: list[str], clock:
     assert store.retention_preview(Policy(max_bytes=1)).bodies == 20
 
 
-def test_free_pages_go_back_to_the_file_system(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emptied_store_gives_its_pages_back(
+    store: Store, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = sum(store.storage().kinds.values())
     monkeypatch.setattr(retention, "SPARE_BYTES", 0)
     for one in session_recordings(40):
         store.commit(Batch(finished=[one]))
+    clock.advance(60 * TURN)
     steps = settle(store, Policy(facts_ns=0))
     assert "vacuum" in {step.phase for step in steps}
     assert store.storage().free_bytes == 0
+    assert sum(store.storage().kinds.values()) < empty + 50_000
 
 
 def test_storage_tells_what_there_is(store: Store, session: list[str]) -> None:

@@ -23,6 +23,10 @@ MAX_TEXT = 2_000_000
 INSERT = "INSERT INTO search (rowid, text) VALUES (?, ?)"
 DELETE = "INSERT INTO search (search, rowid, text) VALUES ('delete', ?, ?)"
 
+_MERGE = "INSERT INTO search (search, rank) VALUES ('merge', ?)"
+MERGE_PAGES = 500
+"""Work of one step of merging: about 20 ms."""
+
 _CREATE = (
     "CREATE VIRTUAL TABLE search USING fts5(text, content='', columnsize=0, tokenize=\"unicode61 remove_diacritics 2\")"
 )
@@ -38,6 +42,14 @@ _WORD = re.compile(r"\w")
 
 def create(connection: sa.Connection) -> None:
     connection.exec_driver_sql(_CREATE)
+
+
+def merge(connection: sa.Connection, *, is_first: bool) -> bool:
+    """Merge a piece of the index, so that it lets go of what was deleted; False when there is no more to do."""
+    before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+    connection.exec_driver_sql(_MERGE, (-MERGE_PAGES if is_first else MERGE_PAGES,))
+    # SQLite's manual: fewer than two changes mean that nothing was left to merge.
+    return connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before >= 2
 
 
 def text_of(segment: bytes) -> str:

@@ -155,18 +155,18 @@ class Store:
 
     # deleting
 
-    def delete(self, names: Iterable[str]) -> int:
+    def delete(self, ids: Iterable[str]) -> int:
         """Delete exchanges; `restore` brings them back until they are purged. Returns how many there were."""
-        wanted, now = list(names), self._clock.wall_ns()
+        wanted, now = list(ids), self._clock.wall_ns()
         return self._writer.do(lambda hand: deletion.delete(hand, wanted, now))
 
     def delete_matching(self, query: Query) -> Deletion:
         """Delete what a query finds, in small transactions."""
         return deletion.delete_matching(self._read, self._writer, query, self._clock)
 
-    def restore(self, names: Iterable[str] | None = None, *, token: str | None = None) -> int:
+    def restore(self, ids: Iterable[str] | None = None, *, token: str | None = None) -> int:
         """Bring back what was deleted: by exchange, or by the token of a deletion."""
-        wanted = None if names is None else list(names)
+        wanted = None if ids is None else list(ids)
         return deletion.restore(self._writer, wanted, token)
 
     def purge(self, older_than_ns: int) -> int:

@@ -3,13 +3,15 @@
 A cycle takes an epoch of its own. Marking walks over the requests from the newest to the oldest and stamps each
 node and segment they need; a commit meanwhile is newer than where marking began, so it stamps what it uses
 again by itself. When all is marked, whatever bears an older epoch is removed, children before their parents, so
-that a place in a chain never stands without the places before it.
+that a place in a chain never stands without the places before it. Last, the text index is merged, which is when
+it really forgets what was taken out of it.
 """
 
 from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from dragoman.store import search
 from dragoman.store.bodies import plan_segments
 from dragoman.store.book import NODE_ROW_BYTES, SEGMENT_ROW_BYTES
 from dragoman.store.indexing import ORPHAN, reindex
@@ -17,8 +19,8 @@ from dragoman.store.packs import tighten
 from dragoman.store.statements import delete_in, select_in
 from dragoman.store.writer import Hand
 
-MARKING, NODES, SEGMENTS = 1, 2, 3
-"""Phases of a cycle; 0 is rest."""
+REST, MARKING, NODES, SEGMENTS, TEXT = range(5)
+"""Phases of a cycle."""
 REQUESTS_AT_ONCE = 100
 ROWS_AT_ONCE = 5_000
 _END = 2**62
@@ -48,21 +50,17 @@ def stamp(connection: sa.Connection, epoch: int, nodes: Iterable[int], segments:
 
 def step(hand: Hand) -> int:
     """Go on with the sweep, or begin one; returns how many segments went."""
+    return _PHASES[hand.book["sweep_phase"]](hand)
+
+
+def _begin(hand: Hand) -> int:
     book = hand.book
-    match book["sweep_phase"]:
-        case 0:
-            book["sweep_phase"], book["sweep_at"], book["garbage"] = MARKING, _END, 0
-            book.add("epoch")
-        case 1:
-            _mark(hand)
-        case 2:
-            _sweep_nodes(hand)
-        case _:
-            return _sweep_segments(hand)
+    book["sweep_phase"], book["sweep_at"], book["garbage"] = MARKING, _END, 0
+    book.add("epoch")
     return 0
 
 
-def _mark(hand: Hand) -> None:
+def _mark(hand: Hand) -> int:
     connection, book = hand.connection, hand.book
     statement = "SELECT key, plan FROM request WHERE key < ? ORDER BY key DESC LIMIT ?"
     found = connection.exec_driver_sql(statement, (book["sweep_at"], REQUESTS_AT_ONCE)).fetchall()
@@ -75,9 +73,10 @@ def _mark(hand: Hand) -> None:
         book["sweep_at"] = found[-1][0]
     else:
         book["sweep_phase"], book["sweep_at"] = NODES, book["node"]
+    return 0
 
 
-def _sweep_nodes(hand: Hand) -> None:
+def _sweep_nodes(hand: Hand) -> int:
     """Children first: a node's number is above its parent's."""
     book = hand.book
     top = book["sweep_at"]
@@ -87,6 +86,7 @@ def _sweep_nodes(hand: Hand) -> None:
     book["sweep_at"] = top - ROWS_AT_ONCE
     if book["sweep_at"] <= 0:
         book["sweep_phase"], book["sweep_at"] = SEGMENTS, book["segment"]
+    return 0
 
 
 def _sweep_segments(hand: Hand) -> int:
@@ -99,5 +99,17 @@ def _sweep_segments(hand: Hand) -> int:
     tighten(connection, book, hand.packer, {row[1] for row in found})
     book["sweep_at"] = top - ROWS_AT_ONCE
     if book["sweep_at"] <= 0:
-        book["sweep_phase"] = 0
+        book["sweep_phase"], book["sweep_at"] = TEXT, 0
     return len(found)
+
+
+def _merge_text(hand: Hand) -> int:
+    book = hand.book
+    if search.merge(hand.connection, is_first=book["sweep_at"] == 0):
+        book.add("sweep_at")
+    else:
+        book["sweep_phase"] = REST
+    return 0
+
+
+_PHASES = {REST: _begin, MARKING: _mark, NODES: _sweep_nodes, SEGMENTS: _sweep_segments, TEXT: _merge_text}
