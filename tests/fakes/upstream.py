@@ -117,7 +117,7 @@ class FakeUpstream:
         try:
             while await self._take_one(call):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ssl.SSLError):
             pass
         finally:
             call.gone.set()

@@ -5,11 +5,11 @@ import gzip
 from pathlib import Path
 
 import pytest
+
+from dragoman.journal.format import Chunk, Closed, ResponseHead
 from fakes.client import Cut
 from fakes.gateway import running_gateway
 from fakes.upstream import FakeUpstream
-
-from dragoman.journal.format import Chunk, Closed, ResponseHead
 
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 GET = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -24,7 +24,9 @@ def without_exchange(head: bytes) -> bytes:
 
 
 async def test_reply_by_length_passes_byte_for_byte(tmp_path: Path) -> None:
-    head = b"HTTP/1.1 201 Made it\r\nX-B: 2\r\nx-a:  1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 5\r\n\r\n"
+    head = (
+        b"HTTP/1.1 201 Made it\r\nX-B: 2\r\nx-a:  1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 5\r\n\r\n"
+    )
     async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
         upstream.reply(head + b"h\x00\xffi!")
         async with gateway.client() as client:
@@ -228,7 +230,9 @@ async def test_what_is_no_reply_becomes_a_502(tmp_path: Path) -> None:
 
 async def test_bytes_after_a_reply_reach_nobody(tmp_path: Path) -> None:
     async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        upstream.reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        upstream.reply(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
+        )
         async with gateway.client() as client:
             assert (await client.ask(POST)).body == b"hi"
             assert (await client.ask(POST)).body == b"hi"
@@ -251,13 +255,15 @@ async def test_an_early_reply_ends_the_upload(tmp_path: Path) -> None:
 async def test_hop_by_hop_headers_end_here(tmp_path: Path) -> None:
     async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
         upstream.reply(
-            b"HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nx-dragoman-exchange: other\r\n"
+            b"HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n"
+            b"x-dragoman-exchange: other\r\n"
             b"x-end: 1\r\ncontent-length: 0\r\n\r\n"
         )
         async with gateway.client() as client:
             reply = await client.ask(
-                b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nTE: trailers\r\n"
-                b"Keep-Alive: 3\r\nProxy-Authorization: Basic x\r\nUpgrade: h2c\r\nx-dragoman-run: r\r\nX-End: 1\r\n\r\n"
+                b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\n"
+                b"TE: trailers\r\nKeep-Alive: 3\r\nProxy-Authorization: Basic x\r\nUpgrade: h2c\r\nx-dragoman-run: r\r\n"
+                b"X-End: 1\r\n\r\n"
             )
         assert [name.lower() for name, _ in reply.headers] == [b"x-end", b"content-length", b"x-dragoman-exchange"]
         assert [name for name, _ in upstream.received[0].headers] == [b"Host", b"X-End"]

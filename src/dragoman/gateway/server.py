@@ -59,7 +59,7 @@ class Gateway:
             session=self.session,
             settings=setup.journal,
             clock=self.clock,
-            call_soon=self.loop.call_soon,
+            loop=self.loop,
             running=lambda: list(self.exchanges),
             sink=sink,
         )

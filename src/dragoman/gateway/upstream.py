@@ -41,8 +41,8 @@ class Upstream:
 
     __slots__ = (
         "actions", "address", "alterations", "base_path", "client_write_ns", "connect_s", "credential", "dialects",
-        "fault", "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query", "refuses_websocket", "slug",
-        "strips_v1", "url_start",
+        "fault", "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query",
+        "refuses_websocket", "slug", "strips_v1", "url_start",
     )  # fmt: skip
 
     def __init__(self, slug: str, address: Address, timeouts: Timeouts) -> None:

@@ -1,11 +1,12 @@
-"""Write the journal of one gateway: one `writev` for all that came in a turn of the loop, before it is sent on.
+"""Write the journal of one gateway: one write for all that came in a turn of the loop, before it is sent on.
 
-Promise: whoever waits with `wait_for_flush` is let go only after the frames appended before were handed to the
-kernel. A file always ends in a whole frame: after a short write or a failed one it is cut back, and the rest
-goes to the next file. Nothing here raises into the traffic: where the disk is full or `max_size` is reached
-(`is_full`), frames that carry bytes are dropped, the others wait in a bounded backlog for space, and every
-running exchange is told on record that its capture stopped. The same when an append took longer than
-`max_stall`: the journal stalls the loop once, not for every chunk.
+Promise: whoever waits with `wait_for_flush` is let go, in the same turn, only after the frames appended before
+were handed to the kernel; where nobody waits (a request on its way up), frames are written within `LATE_S`, or
+with the next that somebody waits for. A file always ends in a whole frame: after a short write or a failed one
+it is cut back, and the rest goes to the next file. Nothing here raises into the traffic: where the disk is full
+or `max_size` is reached (`is_full`), frames that carry bytes are dropped, the others wait in a bounded backlog
+for space, and every running exchange is told on record that its capture stopped. The same when an append took
+longer than `max_stall`: the journal stalls the loop once, not for every chunk.
 Frames come in masked. Old files are removed by the keeper.
 """
 
@@ -14,7 +15,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,7 @@ BACKLOG_RECORDS = 2000
 """Records without bodies that wait for space on a full disk; past it the oldest are lost."""
 LOCK_TRIES = 20
 LOCK_PAUSE_S = 0.01
+LATE_S = 0.005
 _JOIN_BELOW = 32 * 1024
 _MAX_BUFFERS = 512
 """Buffers for one writev; IOV_MAX is 1024 on Linux and macOS."""
@@ -60,6 +62,14 @@ class FileSink:
         return os.write(fd, buffers[0]) if len(buffers) == 1 else os.writev(fd, buffers)
 
 
+class Loop(Protocol):
+    """What is needed of an event loop."""
+
+    def call_soon(self, callback: Callable[[], None], /) -> object: ...
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> object: ...
+
+
 class Flushable(Protocol):
     """Holds bytes for somebody outside until the journal has them."""
 
@@ -80,7 +90,7 @@ class Journal:
         session: str,
         settings: JournalSettings,
         clock: Clock,
-        call_soon: Callable[[Callable[[], None]], object],
+        loop: Loop,
         running: Callable[[], Iterable[str]],
         on_written: Callable[[], None] = lambda: None,
         sink: Sink | None = None,
@@ -95,7 +105,7 @@ class Journal:
         """How often capture stopped for the running exchanges."""
         self._session = session
         self._clock = clock
-        self._call_soon = call_soon
+        self._loop = loop
         self._running = running
         self.on_written = on_written
         """Called after each write."""
@@ -108,6 +118,7 @@ class Journal:
         self._pending: list[Frame | Record] = []
         self._waiting: list[Flushable] = []
         self._is_scheduled = False
+        self._has_timer = False
         self._backlog: deque[Record] = deque(maxlen=BACKLOG_RECORDS)
 
     def open(self) -> None:
@@ -145,23 +156,23 @@ class Journal:
     def append(self, frame: Frame) -> None:
         """Take a frame that carries bytes, made by `DataFrames`: it may be dropped when the journal is full."""
         self._pending.append(frame)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._call_soon(self.flush)
+        if not self._has_timer:
+            self._has_timer = True
+            self._loop.call_later(LATE_S, self._flush_late)
 
     def append_record(self, record: Record) -> None:
         """Take a record that is never dropped; it is encoded when its turn to be written has come."""
         self._pending.append(record)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._call_soon(self.flush)
+        if not self._has_timer:
+            self._has_timer = True
+            self._loop.call_later(LATE_S, self._flush_late)
 
     def wait_for_flush(self, flushable: Flushable) -> None:
         """Call `flush_out` once all that was appended up to now is written (or given up)."""
         self._waiting.append(flushable)
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._call_soon(self.flush)
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what is pending, then let go who waits."""
@@ -176,6 +187,11 @@ class Journal:
             waiting, self._waiting = self._waiting, []
             for one in waiting:
                 one.flush_out()
+
+    def _flush_late(self) -> None:
+        self._has_timer = False
+        if not self._is_scheduled and self._lock_fd >= 0:
+            self.flush()
 
     def tick(self) -> None:
         """Look whether there is space again; to be called about twice a second."""
@@ -193,7 +209,7 @@ class Journal:
         if late:
             self._write(late)
 
-    def _write(self, pending: list[Frame | Record]) -> None:
+    def _write(self, pending: Sequence[Frame | Record]) -> None:
         begun = self._clock.mono_ns()
         frames = [one if isinstance(one, list) else [encode_frame(one)] for one in pending]
         done = self._write_whole(frames)
@@ -307,7 +323,7 @@ class Journal:
         now = self._clock.mono_ns()
         return [CaptureStopped(id=one, mono_ns=now, why=why) for one in self._running()]
 
-    def _keep_for_later(self, pending: list[Frame | Record]) -> None:
+    def _keep_for_later(self, pending: Sequence[Frame | Record]) -> None:
         self._backlog.extend(one for one in pending if not isinstance(one, list))
 
     def _measure(self) -> int:
