@@ -74,5 +74,7 @@ def test_texts() -> None:
 
 
 def test_pieces_of_a_field_are_joined() -> None:
-    assert merge_grown({"a": [1], "b": 1}, {"a": [2], "b": None, "c": 3}) == {"a": [1, 2], "b": 1, "c": 3}
-    assert merge_grown("x", "y") == "y"
+    old, new = {"a": [1], "b": 1}, {"a": [2], "b": None, "c": 3}
+    assert merge_grown(old, new, lists="grow") == {"a": [1, 2], "b": 1, "c": 3}
+    assert merge_grown(old, new, lists="replace") == {"a": [2], "b": 1, "c": 3}
+    assert merge_grown("x", "y", lists="grow") == "y"

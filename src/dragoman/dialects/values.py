@@ -5,8 +5,8 @@ numbers out of range, all of which providers and clients do send; then the stand
 """
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import msgspec
 
@@ -156,17 +156,17 @@ def is_json(text: str) -> bool:
     return True
 
 
-def merge_grown(old: Any, new: Any, join: Callable[[Any, Any], Any] | None = None, depth: int = 8) -> Any:
-    """Join two pieces of a streamed field: lists grow, objects are joined by key, anything else is replaced.
-
-    None never replaces what is known. Below `depth` objects are replaced.
+def merge_grown(old: Any, new: Any, *, lists: Literal["grow", "replace"], depth: int = 8) -> Any:
+    """Join two pieces of a streamed field: objects are joined by key, lists grow or come whole each time, anything
+    else is replaced. None never replaces what is known. Below `depth` objects are replaced.
     """
     if new is None:
         return old
-    if isinstance(old, list) and isinstance(new, list):
-        return join(old, new) if join else old + new
+    if isinstance(old, list) and isinstance(new, list) and lists == "grow":
+        return old + new
     if isinstance(old, dict) and isinstance(new, dict) and depth:
-        return {**old, **{key: merge_grown(old.get(key), value, join, depth - 1) for key, value in new.items()}}
+        grown = {key: merge_grown(old.get(key), value, lists=lists, depth=depth - 1) for key, value in new.items()}
+        return {**old, **grown}
     return new
 
 

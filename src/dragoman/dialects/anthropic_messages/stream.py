@@ -181,12 +181,7 @@ class MessagesDecoder:
 
     def _merge_usage(self, usage: JsonObject) -> None:
         if usage:
-            self._usage = merge_grown(self._usage, usage, _later)
-
-
-def _later(_old: Any, new: Any) -> Any:
-    """Lists in the usage (`iterations`) come whole each time."""
-    return new
+            self._usage = merge_grown(self._usage, usage, lists="replace")
 
 
 def _guess(value: JsonObject) -> JsonObject:
