@@ -11,6 +11,7 @@ Does not decode, and removes a journal file only when all that it holds is store
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class Ingest:
         self._storing: list[OpenExchange] = []
         self._waiting_bytes = 0
         self._lives: dict[str, Live] = {}
-        self._to_reread: list[OpenExchange] = []
+        self._to_reread: deque[OpenExchange] = deque()
         self._prepared: Prepared | None = None
         self._is_caught_up = False
         self._are_orphans_settled = False
@@ -226,9 +227,8 @@ class Ingest:
         return Tail(JournalReader(directory, sequence=place[0], offset=place[1]), exchanges)
 
     def _make_live(self, exchange: OpenExchange) -> Live:
-        def watch() -> None:
-            with self._lock:
-                self._to_reread.append(exchange)
+        def watch() -> None:  # on a loop, which must not wait for the reading thread
+            self._to_reread.append(exchange)
             self.wake()
 
         exchange.live = self._lives[exchange.id] = Live(exchange.row(), watch)
@@ -256,11 +256,11 @@ class Ingest:
             self._waiting_bytes += exchange.held_bytes
 
     def _reread_watched(self) -> None:
-        for exchange in self._to_reread:
+        while self._to_reread:
+            exchange = self._to_reread.popleft()
             if exchange.live is not None:
                 again = exchange.replay if exchange.live.is_ended else exchange.reread
                 exchange.live.restart(guarded(exchange, again) or [])
-        self._to_reread.clear()
 
     # The storing thread.
 
