@@ -46,13 +46,16 @@ async def test_client_leaving_before_the_reply_cancels_upstream(tmp_path: Path) 
 
 
 async def test_half_closed_client_is_gone(tmp_path: Path) -> None:
-    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        async with gateway.client() as client:
-            await client.send(POST)
-            call = await upstream.call()
-            client.writer.write_eof()
-            async with asyncio.timeout(1):
-                await call.gone.wait()
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, openai=upstream.url) as gateway,
+        gateway.client() as client,
+    ):
+        await client.send(POST)
+        call = await upstream.call()
+        client.writer.write_eof()
+        async with asyncio.timeout(1):
+            await call.gone.wait()
 
 
 async def test_client_leaving_while_nobody_reads_is_noticed(tmp_path: Path) -> None:
@@ -241,24 +244,28 @@ async def test_cancelled_exchange_is_cut_on_both_sides(tmp_path: Path) -> None:
 
 
 async def test_draining_lets_running_exchanges_end(tmp_path: Path) -> None:
-    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        async with gateway.client() as client, gateway.client() as idle:
-            upstream.reply(OK)
-            await idle.ask(POST)
-            upstream.by_hand()
-            await upstream.call()
-            await client.send(POST)
-            call = await upstream.call()
-            await call.send(STREAM)
-            gateway.gateway.begin_drain()
-            assert await idle.ended() == b""
-            with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", gateway.port)
-            assert not gateway.gateway.drained.is_set()
-            await call.send(b"0\r\n\r\n")
-            assert (await client.reply()).body.endswith(b"0\r\n\r\n")
-            assert await client.ended() == b""
-            await asyncio.wait_for(gateway.gateway.drained.wait(), 1)
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, openai=upstream.url) as gateway,
+        gateway.client() as client,
+        gateway.client() as idle,
+    ):
+        upstream.reply(OK)
+        await idle.ask(POST)
+        upstream.by_hand()
+        await upstream.call()
+        await client.send(POST)
+        call = await upstream.call()
+        await call.send(STREAM)
+        gateway.gateway.begin_drain()
+        assert await idle.ended() == b""
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", gateway.port)
+        assert not gateway.gateway.drained.is_set()
+        await call.send(b"0\r\n\r\n")
+        assert (await client.reply()).body.endswith(b"0\r\n\r\n")
+        assert await client.ended() == b""
+        await asyncio.wait_for(gateway.gateway.drained.wait(), 1)
 
 
 async def test_gateway_that_ends_says_so_on_record(tmp_path: Path) -> None:

@@ -262,8 +262,8 @@ async def test_hop_by_hop_headers_end_here(tmp_path: Path) -> None:
         async with gateway.client() as client:
             reply = await client.ask(
                 b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\n"
-                b"TE: trailers\r\nKeep-Alive: 3\r\nProxy-Authorization: Basic x\r\nUpgrade: h2c\r\nx-dragoman-run: r\r\n"
-                b"X-End: 1\r\n\r\n"
+                b"TE: trailers\r\nKeep-Alive: 3\r\nProxy-Authorization: Basic x\r\nUpgrade: h2c\r\n"
+                b"x-dragoman-run: r\r\nX-End: 1\r\n\r\n"
             )
         assert [name.lower() for name, _ in reply.headers] == [b"x-end", b"content-length", b"x-dragoman-exchange"]
         assert [name for name, _ in upstream.received[0].headers] == [b"Host", b"X-End"]

@@ -82,32 +82,38 @@ async def test_connection_is_kept(tmp_path: Path) -> None:
 
 
 async def test_pipelined_requests_are_answered_in_turn(tmp_path: Path) -> None:
-    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        async with gateway.client() as client:
-            await client.send(post(b"1") + post(b"22") + GET)
-            for number, body in enumerate((b"1", b"22", b"")):
-                call = await upstream.call()
-                assert call.received.body == body
-                assert len(upstream.received) == number + 1
-                await call.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d" % number)
-                assert (await client.reply()).body == b"%d" % number
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, openai=upstream.url) as gateway,
+        gateway.client() as client,
+    ):
+        await client.send(post(b"1") + post(b"22") + GET)
+        for number, body in enumerate((b"1", b"22", b"")):
+            call = await upstream.call()
+            assert call.received.body == body
+            assert len(upstream.received) == number + 1
+            await call.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d" % number)
+            assert (await client.reply()).body == b"%d" % number
 
 
 async def test_many_pipelined_bytes_pause_reading(tmp_path: Path) -> None:
-    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        async with gateway.client() as client:
-            await client.send(GET)
-            call = await upstream.call()
-            client.writer.transport.set_write_buffer_limits(high=0)
-            flood = asyncio.create_task(client.send(post(b"x" * 8_000_000)))
-            done, _ = await asyncio.wait([flood], timeout=0.3)
-            assert not done  # the sockets' buffers are full, the gateway reads no more
-            upstream.reply(OK)
-            await call.send(OK)
-            assert (await client.reply()).body == b"ok"
-            assert (await client.reply()).body == b"ok"
-            await flood
-            assert len(upstream.received[1].body) == 8_000_000
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, openai=upstream.url) as gateway,
+        gateway.client() as client,
+    ):
+        await client.send(GET)
+        call = await upstream.call()
+        client.writer.transport.set_write_buffer_limits(high=0)
+        flood = asyncio.create_task(client.send(post(b"x" * 8_000_000)))
+        done, _ = await asyncio.wait([flood], timeout=0.3)
+        assert not done  # the sockets' buffers are full, the gateway reads no more
+        upstream.reply(OK)
+        await call.send(OK)
+        assert (await client.reply()).body == b"ok"
+        assert (await client.reply()).body == b"ok"
+        await flood
+        assert len(upstream.received[1].body) == 8_000_000
 
 
 async def test_expect_is_answered_after_the_head_was_checked(tmp_path: Path) -> None:
@@ -178,12 +184,15 @@ async def test_ambiguous_requests_are_refused(tmp_path: Path, head: bytes) -> No
     ],
 )
 async def test_broken_chunks_are_refused(tmp_path: Path, chunks: bytes) -> None:
-    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
-        async with gateway.client() as client:
-            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-            reply = await client.ask(head + chunks)
-            assert reply.status == 400
-            assert await client.ended() == b""
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, openai=upstream.url) as gateway,
+        gateway.client() as client,
+    ):
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        reply = await client.ask(head + chunks)
+        assert reply.status == 400
+        assert await client.ended() == b""
 
 
 async def test_http_2_is_told_off(tmp_path: Path) -> None:
@@ -358,8 +367,8 @@ async def test_body_credentials_are_masked_at_equal_length(tmp_path: Path) -> No
 
 _words = st.sampled_from(
     [b"GET", b"POST", b"HEAD", b" ", b"  ", b"/v1/models", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n", b"\r", b":",
-     b"Host", b"localhost", b"Content-Length", b"Transfer-Encoding", b"chunked", b"3", b"0", b"abc", b"\x00", b"\xff", b",",
-     b"\t", b"Expect", b"100-continue", b"Connection", b"close", b"upgrade", b"Upgrade", b"websocket", b"\r\n\r\n"]
+     b"Host", b"localhost", b"Content-Length", b"Transfer-Encoding", b"chunked", b"3", b"0", b"abc", b"\x00", b"\xff",
+     b",", b"\t", b"Expect", b"100-continue", b"Connection", b"close", b"upgrade", b"Upgrade", b"websocket", b"\r\n\r\n"]
 )  # fmt: skip
 
 

@@ -199,10 +199,10 @@ class Journal:
             return
         if self._measure() >= self.settings.max_size:
             return
-        self.is_full = False
         self._rotate()
-        if self.is_full:
+        if self._fd < 0:
             return
+        self.is_full = False
         late = [*self._backlog, *self._stop_marks("full")]
         self._backlog.clear()
         _log.info("journal: there is space again")
@@ -216,7 +216,10 @@ class Journal:
         if done < len(frames):
             self._rotate()
             if not self.is_full:
-                done += self._write_whole(frames[done:])
+                added = self._write_whole(frames[done:])
+                done += added
+                if not added:
+                    self._remove_empty()
             if done < len(frames):
                 self._become_full("the disk takes no more")
                 self._keep_for_later(pending[done:])
@@ -289,19 +292,28 @@ class Journal:
             mono_ns=self._clock.mono_ns(),
         )
         first = MAGIC + encode_frame(header)
-        path = self.directory / f"{self._sequence:010d}.journal"
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             if self._sink.write(self._fd, [first]) < len(first):
                 raise OSError(errno.ENOSPC, "short write")
         except OSError as error:
             if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
-                path.unlink()
+                self._remove_empty()
+            else:
+                self._sequence -= 1
             self._become_full(f"no new file could be begun: {error}")
             return
         self._file_bytes = len(first)
+
+    def _remove_empty(self) -> None:
+        """Take back a file in which nothing but its header found room."""
+        os.close(self._fd)
+        self._fd = -1
+        self._path().unlink()
+        self._sequence -= 1
+
+    def _path(self) -> Path:
+        return self.directory / f"{self._sequence:010d}.journal"
 
     def _become_full(self, why: str) -> None:
         if not self.is_full:
