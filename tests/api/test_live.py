@@ -101,7 +101,8 @@ async def test_tokens_come_while_they_stream(api: Api) -> None:
                 api.journal.write(*ended(FIRST))
     assert text == "".join(WORDS)
     assert numbers == list(range(len(numbers)))
-    assert each["data"]["row"]["ending"] == "complete"
+    assert each["data"]["row"] == (await api.get(f"/api/exchanges/{FIRST}")).json()["row"]
+    assert each["data"]["row"]["stop_reason"] == "end"
 
 
 async def test_a_stored_reply_is_replayed_with_its_times(api: Api) -> None:

@@ -12,7 +12,8 @@ import httpx2
 import msgspec
 import pytest
 
-from dragoman.api.main import base_url, listen_openly, listen_privately
+from dragoman.api.main import listen_openly, listen_privately
+from dragoman.api.server import base_url
 from dragoman.config import Start, load
 from dragoman.errors import BadConfig
 
@@ -61,6 +62,11 @@ def test_the_process_serves_and_ends_at_sigterm(tmp_path: Path) -> None:
         _, errors = process.communicate()
     assert b"Traceback" not in errors
     assert b"f\xc3\xbcnf" not in errors
+
+
+def test_the_sockets_do_not_wait_for_the_libraries() -> None:
+    code = "import sys, dragoman.api.main; print({'fastapi', 'sqlalchemy', 'uvicorn'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:

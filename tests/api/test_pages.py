@@ -80,7 +80,7 @@ async def test_every_answer_has_the_headers_of_safety(api: Api) -> None:
     for path in ("/ui/", "/api/exchanges", "/api/nothing", "/login", "/healthz", "/api/docs"):
         headers = (await api.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff", path
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "frame-ancestors" in headers["content-security-policy"]
         assert "server" not in headers
 

@@ -16,7 +16,8 @@ import httpx2
 import msgspec
 
 from dragoman.api.context import Context
-from dragoman.api.main import assemble, listen_openly, listen_privately, make_server
+from dragoman.api.main import listen_openly, listen_privately
+from dragoman.api.server import assemble, make_server
 from dragoman.config import Retention, load
 from dragoman.records.exchange import Recording
 from dragoman.records.setup import Provider

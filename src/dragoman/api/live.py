@@ -15,8 +15,12 @@ from dragoman.api.schemas import LiveDelta, LiveEnd
 from dragoman.api.understood import deltas_of
 from dragoman.canonical import Delta
 from dragoman.errors import BadRequest
+from dragoman.records.exchange import Row
 
 router = APIRouter(tags=["live"])
+
+STORED_S = 5.0
+"""How long the end of a stream waits for the stored row; then it tells the row as far as it is known."""
 
 _EVENTS = {"text/event-stream": {"type": "string"}}
 
@@ -69,12 +73,30 @@ async def _deltas(here: Context, exchange: str, offset: int) -> AsyncIterator[by
     if live is not None:
         async for number, delta, at_ns in live.follow(offset):
             yield sse.event("delta", LiveDelta(n=number, at_ns=at_ns, delta=delta), number=str(number))
-        yield sse.event("end", LiveEnd(row=live.row))
+        yield sse.event("end", LiveEnd(row=await _final_row(here, exchange) or live.row))
         return
     for number, (delta, at_ns) in enumerate(await asyncio.to_thread(_stored, here, exchange)):
         if number >= offset:
             yield sse.event("delta", LiveDelta(n=number, at_ns=at_ns, delta=delta), number=str(number))
     yield sse.event("end", LiveEnd(row=await asyncio.to_thread(here.store.row, exchange)))
+
+
+async def _final_row(here: Context, exchange: str) -> Row | None:
+    """Wait until an exchange that is over is stored; None when the store takes too long."""
+    subscription = here.keeper.bus.subscribe()
+    try:
+        row = await asyncio.to_thread(here.store.row, exchange)
+        if row is not None and row.ending is not None:
+            return row
+        async with asyncio.timeout(STORED_S):
+            async for event in subscription:
+                if event.type == "exchange.finished" and event.data.id == exchange:
+                    return event.data
+    except TimeoutError:
+        pass
+    finally:
+        subscription.close()
+    return None
 
 
 def _stored(here: Context, exchange: str) -> list[tuple[Delta, int | None]]:
