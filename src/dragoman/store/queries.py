@@ -104,12 +104,7 @@ class Walk:
         return found
 
     def _pieces(self, limit: int) -> Iterator[tuple[list[Any], int]]:
-        if self._terms.is_empty:
-            rows = self._select(limit, self._bounds(exchange.c.key))
-            if rows:
-                yield rows, rows[-1][0]
-            return
-        keys = self._few_keys()
+        keys = None if self._terms.is_empty else self._few_keys()
         yield from self._walk(limit) if keys is None else self._look_at(keys, limit)
 
     def _few_keys(self) -> list[int] | None:
@@ -152,7 +147,7 @@ class Walk:
         bottom = self._terms.low or 0
         ordered = next((term for term in self._terms.conditions if is_ordered(term)), None)
         where = self._where(ordered)
-        amount = FIRST_STRETCH
+        amount = limit if self._terms.is_empty else FIRST_STRETCH
         while top > bottom:
             low = max(bottom, self._down(top, amount))
             began = self._mono_ns()
