@@ -118,6 +118,24 @@ def test_a_stream_that_broke_off_keeps_what_came() -> None:
     assert not made.detail.response_body.is_whole
 
 
+def test_a_stream_that_broke_off_knows_what_went_in_but_not_what_came_out() -> None:
+    start = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": [],
+             "model": "claude-x", "usage": {"input_tokens": 25, "output_tokens": 1}}}  # fmt: skip
+    wire = b"event: message_start\ndata: " + json.dumps(start).encode() + b"\n\n"
+    body = b'{"model": "claude-x", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "hi"}]}'
+    made = read(
+        opened("a", target=b"/v1/messages", dialect="anthropic_messages", endpoint="messages"),
+        RequestBody("a", START, body),
+        RequestEnded("a", START, len(body)),
+        head("a"),
+        Chunk("a", START + 20 * MS, chunked(wire)),
+        closed("a", ending="client_closed"),
+    )
+    row = made.detail.row
+    assert (row.state, row.model_served) == ("stopped", "claude-x")
+    assert (row.input_fresh, row.output) == (25, None)
+
+
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_an_error_of_the_provider_is_read(status: int) -> None:
     body = {"error": {"message": "too many", "type": "rate", "code": "rate_limit"}}

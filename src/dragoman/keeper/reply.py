@@ -145,6 +145,8 @@ def _add_reply(recording: Recording, reply: Reply) -> None:
     if reply.usage is not None:
         detail.usage = reply.usage
         _add_usage(row, reply.usage)
+        if reply.stop_reason is None and not reply.is_complete:
+            row.output = row.reasoning = None  # what a stream says at its start is not what it came to
     parts = [*reply.message.parts, *(part for choice in reply.others for part in choice.message.parts)]
     row.tools_called = [part.name for part in parts if isinstance(part, ToolCall)]
     row.flags.extend(_reply_flags(reply, parts))
