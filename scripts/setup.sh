@@ -34,7 +34,7 @@ make_tools() {
 
 uv() {
   if [ -x .tools/bin/uv ]; then .tools/bin/uv "$@"; return; fi
-  if command -v uv >/dev/null 2>&1; then command uv "$@"; return; fi
+  if [ -n "$(type -P uv)" ]; then command uv "$@"; return; fi
   say "installing uv"
   make_tools
   .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" >&2
