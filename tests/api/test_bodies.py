@@ -4,9 +4,9 @@ import base64
 import gzip
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from blake3 import blake3
 
 from dragoman.ids import IdMaker
@@ -15,6 +15,8 @@ from dragoman.keeper.understand import understand
 from dragoman.records.exchange import BodyFacts, Detail, Frame, Head, Recording, Row, state_of
 from fakes.api_server import Api, serving
 from fakes.playbook import CHAT_BODY, MS, START, STREAM_BODY, WORDS, asked, chunked, closed, event, head, whole
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _ids = IdMaker()
 STREAM, PACKED, HTML, IMAGE, OPEN = (_ids.make(1_700_000_000_000 + number) for number in range(5))
@@ -49,8 +51,9 @@ def picture_request() -> bytes:
     return json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": parts}]}).encode()
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    tmp_path = tmp_path_factory.mktemp("api")
     async with serving(tmp_path) as served:
         packed = b'{"id": "c1", "model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi"}}]}'
         await served.keep(

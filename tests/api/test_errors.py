@@ -1,18 +1,21 @@
 """Every error has one shape, whatever went wrong and wherever."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from dragoman.ids import IdMaker
 from fakes.api_server import Api, serving
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 NAME = IdMaker().make(1_700_000_000_000)
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    tmp_path = tmp_path_factory.mktemp("api")
     async with serving(tmp_path) as served:
         yield served
 

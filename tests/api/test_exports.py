@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from dragoman.ids import IdMaker
 from dragoman.journal.format import Record
 from fakes.api_server import Api, serving
 from fakes.playbook import CHAT_BODY, STREAM_BODY, asked, whole
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "sk-planted-8f14e45fceea167a-in-clear"
 _ids = IdMaker()
@@ -24,8 +26,9 @@ def careless(records: list[Record]) -> list[Record]:
     return [opened, *records[1:]]
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    tmp_path = tmp_path_factory.mktemp("api")
     async with serving(tmp_path, base_url="http://127.0.0.1:8123") as served:
         served.journal.write(*careless(whole(FIRST)), *whole(SECOND), *asked(OPEN))
         await served.stored(FIRST, SECOND)

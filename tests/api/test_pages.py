@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from dragoman.api.context import Context
 from fakes.api_server import Api, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SCRIPT = 'document.documentElement.dataset.theme = "dark"'
 INDEX = f'<!doctype html><script>{SCRIPT}</script><script type="module" src="/ui/assets/a-1.js"></script>'
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    tmp_path = tmp_path_factory.mktemp("api")
     web = tmp_path / "web"
     (web / "assets").mkdir(parents=True)
     (web / "index.html").write_text(INDEX)

@@ -1,6 +1,7 @@
 """Status, settings, re-parse, panic, connect, health and the first request over HTTP."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,10 +133,11 @@ class FakeProxy:
                     self.send_response(reply.status_code)
                     self.send_header("x-dragoman-exchange", NAME)
                     self.end_headers()
-                    for piece in reply.iter_raw():
-                        self.wfile.write(piece)
-                        outer.pieces += 1
-                outer.replies.append(reply.status_code)
+                    outer.replies.append(reply.status_code)
+                    with contextlib.suppress(httpx2.TransportError, OSError):
+                        for piece in reply.iter_raw():
+                            self.wfile.write(piece)
+                            outer.pieces += 1
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -168,10 +170,11 @@ async def test_the_first_request_is_streamed_by_the_simulator(tmp_path: Path, pr
         assert sent.status_code == 202, sent.text
         assert sent.json()["exchange"] == NAME
         assert "simulator" in {one["slug"] for one in (await api.get("/api/providers")).json()["items"]}
-        async with asyncio.timeout(20):
-            await asyncio.gather(*api.context.tasks._tasks)
+        if dialect == "openai_chat":  # one is watched to its end; it takes some seconds, so that people see it grow
+            async with asyncio.timeout(40):
+                await asyncio.gather(*api.context.tasks._tasks)
+            assert proxy.pieces > 20
     assert proxy.replies == [200]
-    assert proxy.pieces > 5
 
 
 async def test_a_proxy_that_does_not_answer_is_said(api: Api) -> None:
