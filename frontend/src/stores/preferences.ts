@@ -19,7 +19,7 @@ export interface Preferences {
 const DEFAULTS: Preferences = {
   theme: 'system',
   density: 'compact',
-  peekWidth: 560,
+  peekWidth: 520,
   railOpen: true,
   timelineOpen: true,
   announces: true,
