@@ -9,6 +9,7 @@ import pytest
 
 from dragoman.api.app import build
 from dragoman.api.openapi import text
+from dragoman.dialects.detect import OLLAMA_PATHS
 
 COMMITTED = Path(__file__).parents[2] / "frontend" / "openapi.json"
 
@@ -52,3 +53,8 @@ def test_what_is_always_sent_is_required(described: dict[str, Any]) -> None:
         assert schemas[name]["required"] == list(schemas[name]["properties"]), name
     assert schemas["Text"]["required"] == ["type", "text"]
     assert set(schemas["NewProviderBody"]["required"]) == {"slug", "base_url"}
+
+
+def test_no_route_takes_a_path_of_ollama(described: dict[str, Any]) -> None:
+    ours = {path.split("/")[2] for path in described["paths"] if path.startswith("/api/")}
+    assert not ours & {path.split("/")[2] for path in OLLAMA_PATHS}
