@@ -146,9 +146,10 @@ class ControlLink(asyncio.Protocol):
 
 
 def _status(gateway: Gateway, number: int) -> Status:
+    """What the gateway does; calls that it hands to the keeper (the interface's own) are not traffic."""
     return Status(
         number=number,
-        in_flight=len(gateway.exchanges),
+        in_flight=sum(one.way.kind != "keeper" for one in gateway.exchanges.values()),
         connections=len(gateway.connections),
         requests_total=gateway.requests_total,
         journal_bytes=gateway.journal.written_bytes,

@@ -147,7 +147,8 @@ class Gateway:
         self.connections.discard(client)
 
     def opened(self, exchange: Exchange) -> None:
-        self.requests_total += 1
+        if exchange.way.kind != "keeper":
+            self.requests_total += 1
         self.exchanges[exchange.id] = exchange
 
     def closed(self, exchange: Exchange) -> None:
