@@ -9,47 +9,36 @@ import os
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _RANDOM_BITS = 80
-_STEP_BITS = 32
-_DRAWN_BYTES = 4096
-"""Random bytes are drawn from the system this many at a time: a call costs more than the bytes."""
+_COUNTED_BITS = 30
 
 
 class IdMaker:
-    """Make rising ULIDs; one per process and task that needs an order."""
+    """Make rising ULIDs; one per process and task that needs an order.
 
-    __slots__ = ("_drawn", "_last", "_ms", "_prefix", "_used")
+    For each millisecond 80 bits are drawn; the lowest 30 of them count up within it.
+    """
+
+    __slots__ = ("_count", "_ms", "_prefix")
 
     def __init__(self) -> None:
-        self._last = 0
         self._ms = -1
+        self._count = 0
         self._prefix = ""
-        self._drawn = b""
-        self._used = _DRAWN_BYTES
 
     def make(self, wall_ms: int) -> str:
         """Return a ULID for `wall_ms` (milliseconds since 1970), above each one made before."""
-        value = (wall_ms << _RANDOM_BITS) | int.from_bytes(self._draw(_RANDOM_BITS // 8), "big")
-        if value <= self._last:
-            value = self._last + 1 + int.from_bytes(self._draw(_STEP_BITS // 8), "big")
-        self._last = value
-        ms = value >> _RANDOM_BITS
-        if ms != self._ms:
-            self._ms = ms
-            self._prefix = encode(value)[:10]
+        count = self._count = self._count + 1
+        if wall_ms > self._ms or count >> _COUNTED_BITS:
+            count = self._begin(max(wall_ms, self._ms + (count >> _COUNTED_BITS)))
         pairs = _PAIRS
-        return (
-            f"{self._prefix}{pairs[value >> 70 & 1023]}{pairs[value >> 60 & 1023]}{pairs[value >> 50 & 1023]}"
-            f"{pairs[value >> 40 & 1023]}{pairs[value >> 30 & 1023]}{pairs[value >> 20 & 1023]}"
-            f"{pairs[value >> 10 & 1023]}{pairs[value & 1023]}"
-        )
+        return f"{self._prefix}{pairs[count >> 20]}{pairs[count >> 10 & 1023]}{pairs[count & 1023]}"
 
-    def _draw(self, count: int) -> bytes:
-        start = self._used
-        if start + count > _DRAWN_BYTES:
-            self._drawn = os.urandom(_DRAWN_BYTES)
-            start = 0
-        self._used = start + count
-        return self._drawn[start : self._used]
+    def _begin(self, ms: int) -> int:
+        self._ms = ms
+        drawn = int.from_bytes(os.urandom(_RANDOM_BITS // 8), "big")
+        self._count = drawn & ((1 << _COUNTED_BITS - 1) - 1)  # half of the range is left to count
+        self._prefix = encode(ms << _RANDOM_BITS | drawn)[:20]
+        return self._count
 
 
 def encode(value: int) -> str:

@@ -368,7 +368,8 @@ async def test_body_credentials_are_masked_at_equal_length(tmp_path: Path) -> No
 _words = st.sampled_from(
     [b"GET", b"POST", b"HEAD", b" ", b"  ", b"/v1/models", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n", b"\r", b":",
      b"Host", b"localhost", b"Content-Length", b"Transfer-Encoding", b"chunked", b"3", b"0", b"abc", b"\x00", b"\xff",
-     b",", b"\t", b"Expect", b"100-continue", b"Connection", b"close", b"upgrade", b"Upgrade", b"websocket", b"\r\n\r\n"]
+     b",", b"\t", b"Expect", b"100-continue", b"Connection", b"close", b"upgrade", b"Upgrade", b"websocket",
+     b"\r\n\r\n"]
 )  # fmt: skip
 
 

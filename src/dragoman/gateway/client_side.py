@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 from dragoman.gateway.answers import error_of, own_reply
 from dragoman.gateway.endpoint import Exchange
+from dragoman.gateway.request import unreadable_request
 from dragoman.wire.headers import Fields
-from dragoman.wire.http1 import BadMessage, ChunkedDecoder, RequestHead, find_head_end, parse_request_head
+from dragoman.wire.http1 import BadMessage, ChunkedDecoder, find_head_end
 
 if TYPE_CHECKING:
     from dragoman.gateway.server import Gateway
@@ -144,26 +145,22 @@ class ClientSide(asyncio.Protocol):
             self._looked = len(data)
             return b""
         self._looked = 0
-        head = parse_request_head(data[:end], self.gateway.book)
+        request, digits = self.gateway.requests.read(data[:end])
+        head, length = request.head, int(digits)
         self.turn += 1
-        exchange = self._exchange = Exchange(self.gateway, self, head)
-        if head.framing == "none" or (head.framing == "length" and end + head.length <= len(data)):
-            return self._take_whole(exchange, head, data, end)
+        exchange = self._exchange = Exchange(self.gateway, self, request, digits)
+        if head.framing != "chunked" and end + length <= len(data):  # the whole request: most are like this
+            self._state = _BUSY
+            exchange.begin_whole(data[end : end + length])
+            return data[end + length :]
         self._state = _BODY
         self._since_ns = self.gateway.clock.mono_ns()
-        self._left = head.length
+        self._left = length
         self._decoder = ChunkedDecoder() if head.framing == "chunked" else None
         exchange.begin()
         if self._state == _BODY and self._exchange is exchange and head.expect is not None and len(data) == end:
             exchange.invite_body()
         return data[end:]
-
-    def _take_whole(self, exchange: Exchange, head: RequestHead, data: bytes, end: int) -> bytes:
-        """The whole request is at hand: most are like this."""
-        self._state = _BUSY
-        stop = end + head.length
-        exchange.begin_whole(data[end:stop])
-        return data[stop:]
 
     def _take_body(self, data: bytes) -> bytes:
         exchange = self._exchange
@@ -210,7 +207,7 @@ class ClientSide(asyncio.Protocol):
         """Answer what is no clear HTTP; nothing that follows on this connection can be trusted."""
         exchange = self._exchange
         if exchange is None:
-            exchange = self._exchange = Exchange(self.gateway, self, None)
+            exchange = self._exchange = Exchange(self.gateway, self, unreadable_request(), b"0")
         exchange.refuse_message(error)
 
     def _pause(self, reason: int) -> None:

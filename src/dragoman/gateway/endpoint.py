@@ -7,21 +7,19 @@ allows which the provider had already closed. Nothing here waits: it all happens
 connection takes a task.
 """
 
-import hmac
 from typing import TYPE_CHECKING
 
 from dragoman.gateway import answers
-from dragoman.gateway.heads import OutgoingRequest, request_head
 from dragoman.gateway.pool import ConnectFailed
-from dragoman.gateway.recorder import UNRECORDED, WORKBENCH_HEADER, Recorder, Unrecorded
+from dragoman.gateway.recorder import UNRECORDED, Recorder, Unrecorded
 from dragoman.gateway.relay import Relay
-from dragoman.gateway.routing import Way
+from dragoman.gateway.request import NOWHERE, Refusal, Request
 from dragoman.gateway.upstream import Upstream
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.journal.format import Ending
 from dragoman.tasks import spawn
-from dragoman.wire.headers import Fields, list_items
-from dragoman.wire.http1 import BadMessage, RequestHead
+from dragoman.wire.headers import Fields
+from dragoman.wire.http1 import BadMessage
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,35 +31,35 @@ HELD_BYTES = 1024 * 1024
 """How much of a body is kept for a retry."""
 UNSENT_BYTES = 256 * 1024
 """How much of a body is read before there is a connection to send it on."""
-_NOWHERE = Way("none", status=400)
-_ORIGINS = frozenset({"client", "workbench", "replay", "connect"})
 
 
 class Exchange:
     """One request and all that comes of it."""
 
     __slots__ = (
-        "_connecting", "_has_ended_request", "_held", "_held_bytes", "_number", "_outgoing", "_plan", "_relay",
-        "_request_bytes", "_side", "client", "cors", "gateway", "has_invited", "head", "id", "is_over",
+        "_connecting", "_has_ended_request", "_held", "_held_bytes", "_length", "_number", "_plan", "_relay",
+        "_request", "_request_bytes", "_side", "client", "cors", "gateway", "has_invited", "head", "id", "is_over",
         "is_request_whole", "recorder", "upgrades", "way",
     )  # fmt: skip
 
-    def __init__(self, gateway: "Gateway", client: "ClientSide", head: RequestHead | None) -> None:
+    def __init__(self, gateway: "Gateway", client: "ClientSide", request: Request, length: bytes) -> None:
         self.gateway = gateway
         self.client = client
-        self.head = head or _unreadable_head()
+        self.head = request.head
+        self.way = request.way
+        self.cors = request.cors
+        self.upgrades = request.upgrades
         self.id = gateway.make_id()
-        self.way = _NOWHERE
         self.recorder: Recorder | Unrecorded = UNRECORDED
         self.is_request_whole = False
         """True when all of the request has come, also while it is still being sent on."""
         self.is_over = False
         self.has_invited = False
         """True once the client was told to send its body (`100 Continue`)."""
-        self.upgrades = False
-        self.cors = b""
-        self._plan = gateway.plan
-        self._outgoing: OutgoingRequest | None = None
+        self._plan = gateway.requests.plan
+        self._request = request
+        self._length = length
+        """Digits of `content-length`."""
         self._side: UpstreamSide | None = None
         self._relay: Relay | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -104,87 +102,57 @@ class Exchange:
         self._send()
 
     def _is_let_in(self) -> bool:
-        """Open the exchange and check its head; what is not sent on is answered here."""
-        head = self.head
-        origins = self._plan.origins
-        way = self.way = self._plan.route(head)
-        refusal = origins.refusal(head.host, head.origin, head.fetch_site)
-        if head.origin is not None and origins.allows_origin(head.origin):
-            self.cors = answers.cors_lines(head.origin)
-        self._open(way)
+        """Open the exchange; what is not sent on is answered here."""
+        request = self._request
+        self._open()
+        refusal = self._too_many_guesses() if request.wants_password else None
+        refusal = refusal or request.refusal or self._refusal_now()
         if refusal is not None:
-            self.refuse(403, "origin_refused", refusal)
-        elif self.cors and answers.is_preflight(head):
-            self._answer(204, answers.preflight(head), b"", "answered")
-        elif way.kind == "hello":
+            self.refuse(*refusal)
+        elif request.is_preflight:
+            self._answer(204, answers.preflight(self.head), b"", "answered")
+        elif self.way.kind == "hello":
             self._answer(200, *answers.hello(), "answered")
-        elif (fault := self._fault(head, way)) is not None:
-            self.refuse(*fault)
         else:
             return True
         return False
 
-    def _open(self, way: Way) -> None:
+    def _open(self) -> None:
         self.gateway.opened(self)
-        if way.kind == "keeper":
+        if self.way.kind == "keeper":
             return
-        origin = self._take_own_headers() if self.head.has_ours else "client"
-        plan = self._plan
-        recorder = Recorder(self.id, self.gateway.journal, self.gateway.clock, plan.limits.capture)
+        recorder = Recorder(self.id, self.gateway.journal, self.gateway.clock, self._plan.limits.capture)
         self.recorder = recorder
-        recorder.opened(self.head, self.way, self.client, plan.setup.version, origin)
+        recorder.opened(self._request, self._length, self.client, self._plan.setup.version)
 
-    def _take_own_headers(self) -> str:
-        """Read `x-dragoman-run`, and the origin when the workbench's secret stands beside it."""
-        run = self.head.get(b"x-dragoman-run")
-        if run and self.way.run is None:
-            self.way = self.way._replace(run=run.decode("utf-8", "replace")[:128])
-        origin = (self.head.get(b"x-dragoman-origin") or b"client").decode("latin-1")
-        return origin if self._is_workbench() and origin in _ORIGINS else "client"
+    def _too_many_guesses(self) -> Refusal | None:
+        """Slow down a peer that guesses the password; a right one has to wait as well, so that guesses tell nothing."""
+        attempts = self.gateway.attempts
+        peer = self.client.peer.rpartition(":")[0]
+        wait_ns = attempts.wait_ns(peer)
+        if wait_ns:
+            return 429, "too_many_attempts", f"too many wrong passwords; try again in {wait_ns / 1e9:.0f} s"
+        refusal = self._request.refusal
+        if refusal is None:
+            attempts.succeeded(peer)
+        elif refusal[1] == "password_wrong":
+            attempts.failed(peer)
+        return None
 
-    def _is_workbench(self) -> bool:
-        secret = self._plan.workbench_secret
-        given = self.head.get(WORKBENCH_HEADER)
-        return secret is not None and given is not None and hmac.compare_digest(given, secret)
-
-    def _fault(self, head: RequestHead, way: Way) -> tuple[int, str, str] | None:
-        """Say why this request is not sent: status, code and message; None when it is."""
-        if way.kind == "none":
-            return way.status, "not_found" if way.status == 404 else "bad_request", way.message
+    def _refusal_now(self) -> Refusal | None:
+        """Say why this request may not pass at this moment, whatever its head says."""
         limit = self._plan.limits.body
-        if head.length > limit:
-            return 413, "body_too_long", f"a body of {head.length} bytes is above limits.body ({limit} bytes)"
-        if head.expect is not None and head.expect.lower() != b"100-continue":
-            return 417, "expectation_failed", f"expectation {head.expect[:60]!r} is not known; expected 100-continue"
-        if way.kind == "keeper":
-            return None
-        if self._plan.setup.is_panicking:
-            return 503, "panic", "the panic switch is on: Dragoman passes nothing on until somebody turns it off"
+        if int(self._length) > limit:
+            return 413, "body_too_long", f"a body of {int(self._length)} bytes is above limits.body ({limit} bytes)"
         if self.gateway.journal.is_full and self._plan.setup.journal.when_full == "refuse":
             return 503, "journal_full", "the journal takes no more and journal.when_full is `refuse`"
-        return self._fault_of_provider(head, self.upstream)
-
-    def _fault_of_provider(self, head: RequestHead, upstream: Upstream) -> tuple[int, str, str] | None:
-        if upstream.has_own_auth and self._plan.setup.password_required and not self._is_workbench():
-            given = head.get(b"x-dragoman-key")
-            if given is None or not self.gateway.password_matches(given):
-                message = f"provider {upstream.slug} uses a key of this server: send its password as x-dragoman-key"
-                return 401, "password_required", message
-        if upstream.fault is not None:
-            return 401, "no_credential", upstream.fault
-        if head.upgrade is not None and head.upgrade.lower() == b"websocket" and head.method == "GET":
-            if upstream.refuses_websocket:
-                return 426, "no_websocket", f"provider {upstream.slug} is set not to speak WebSocket; use POST"
-            self.upgrades = head.minor == 1 and any(b"upgrade" in list_items(value) for value in head.connection)
         return None
 
     # Send
 
     def _send(self) -> None:
         upstream = self.upstream
-        extra: Fields = [(b"x-dragoman-peer", self.client.peer.encode())] if self.way.kind == "keeper" else []
-        self._outgoing = request_head(self.head, self.way, upstream, upgrades=self.upgrades, extra=extra)
-        for what in self._outgoing.alterations:
+        for what in self._request.alterations:
             self.recorder.altered(f"provider:{upstream.slug}", what)
         side = self.gateway.pool.take(upstream.address)
         if side is not None:
@@ -212,26 +180,27 @@ class Exchange:
             self._attempt(side)
 
     def _note_attempt(self, use_count: int, times_ns: tuple[int, int, int]) -> None:
-        assert self._outgoing is not None
         upstream = self.upstream
         url = upstream.url_start + self.way.target.decode("latin-1")
         self.recorder.attempt_opened(
             self._number,
             upstream.slug,
             url,
-            self._outgoing.written,
+            self._request.sent_with(self._length),
             is_reused=use_count > 0,
             times_ns=times_ns if not use_count else (0, 0, 0),
         )
 
     def _attempt(self, side: UpstreamSide) -> None:
         """Send on a connection what has come up to now."""
-        assert self._outgoing is not None
         self._number += 1
         self._side = side
         self._relay = Relay(self, side, self.gateway.clock.mono_ns())
         self._note_attempt(side.use_count, side.times_ns)
-        side.start(self._relay, self.head.method, self._outgoing.head, self._held)
+        head = self._request.head_with(self._length)
+        if self.way.kind == "keeper":
+            head = head[:-2] + b"x-dragoman-peer: " + self.client.peer.encode() + b"\r\n\r\n"
+        side.start(self._relay, self.head.method, head, self._held)
         self.client.release_upload()
         if side.use_count == 1 and self._held is not None:
             self._drop_held()  # a new connection is not tried again
@@ -336,8 +305,8 @@ class Exchange:
 
     def refuse_message(self, error: BadMessage) -> None:
         """The client's bytes are no clear HTTP."""
-        if self.recorder is UNRECORDED and self.way is _NOWHERE:
-            self._open(_NOWHERE)
+        if self.recorder is UNRECORDED and self.way is NOWHERE:
+            self._open()
         self.fail(error.status, "bad_request", str(error), ending="refused", is_kept=False)
 
     def fail(
@@ -449,7 +418,7 @@ class Exchange:
         relay, side = self._relay, self._side
         if side is not None and side.owner is relay and relay is not None:
             side.abandon()
-        self._side = None
+        self._side = self._relay = None  # the relay points here: without a circle all of it is freed at once
         self.gateway.closed(self)
         self.recorder.closed(
             ending,
@@ -461,13 +430,3 @@ class Exchange:
             body=body,
             paused_ns=relay.paused_ns if relay is not None else 0,
         )
-
-
-def _unreadable_head() -> RequestHead:
-    """Stand in for a head that could not be read."""
-    head = RequestHead()
-    head.method, head.target, head.minor = "", b"", 1
-    head.fields, head.special, head.connection, head.has_ours = [], [], [], False
-    head.framing, head.length, head.is_persistent = "none", 0, False
-    head.host = head.expect = head.upgrade = head.origin = head.fetch_site = None
-    return head

@@ -20,15 +20,17 @@ _NONE: frozenset[bytes] = frozenset()
 
 
 class OutgoingRequest(NamedTuple):
-    head: bytes
+    lines: list[bytes]
+    """Request line and headers."""
     written: Fields
-    """Its headers as they may be written down."""
+    """The headers as they may be written down."""
     alterations: list[str]
     """What differs from what the client sent, in words."""
 
 
-def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: bool, extra: Fields) -> OutgoingRequest:
-    """Make the head for the provider. `upgrades` keeps what asks for a WebSocket; `extra` is put at the end."""
+def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: bool) -> OutgoingRequest:
+    """Make the head for the provider. `upgrades` keeps what asks for a WebSocket."""
+    extra: Fields = []
     actions = upstream.actions
     dropped = _NONE if head.connection in _PLAIN_CONNECTION else nominated(head.connection)
     looks_at_all = bool(dropped or upstream.headers)
@@ -57,9 +59,9 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
         lines.append(field.line)
         written.append(field.written)
     if head.host is None and upstream.host_header:  # HTTP/1.0 may come without
-        extra = [*extra, (b"Host", upstream.host_header)]
+        extra.append((b"Host", upstream.host_header))
     if upgrades:
-        extra = [*extra, (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+        extra += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
     if credential is not None:
         _set(credential, lines, written)
     for one in (*upstream.headers, *extra):
@@ -67,8 +69,7 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
     alterations += upstream.alterations
     if upstream.has_own_auth and b"?" in head.target:
         alterations += _removed_from_query(head.target)
-    lines.append(b"\r\n")
-    return OutgoingRequest(b"\r\n".join(lines), written, alterations)
+    return OutgoingRequest(lines, written, alterations)
 
 
 def _set(field: tuple[bytes, bytes], lines: list[bytes], written: Fields) -> None:

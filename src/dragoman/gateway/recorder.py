@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from blake3 import blake3
 
 from dragoman.clock import Clock
-from dragoman.gateway.routing import Way
+from dragoman.gateway.reply_mask import Framed, ReplyMask, mask_for
+from dragoman.gateway.request import Request
 from dragoman.journal.format import (
     Alteration,
     AttemptClosed,
@@ -35,8 +36,6 @@ from dragoman.wire.headers import Field, FieldBook, Fields
 if TYPE_CHECKING:
     from dragoman.gateway.client_side import ClientSide
 
-WORKBENCH_HEADER = b"x-dragoman-workbench"
-"""Carries the per-start secret by which calls of Dragoman's own are known."""
 HASHED_UP_TO = 1024 * 1024
 """Pieces of a body up to this size are kept to hash the true bytes, should masking change any."""
 _NO_HEAD = http1.RequestHead()
@@ -59,8 +58,8 @@ class Recorder:
     """The record of one exchange, from `opened` to `closed`."""
 
     __slots__ = (
-        "_clock", "_frames", "_generation", "_hasher", "_head", "_id", "_journal", "_kept", "_masker", "_request_bytes",
-        "_request_left", "_response_left",
+        "_clock", "_frames", "_generation", "_hasher", "_head", "_id", "_journal", "_kept", "_length",
+        "_masker", "_reply_mask", "_request_bytes", "_request_left", "_response_left",
     )  # fmt: skip
 
     def __init__(self, exchange: str, journal: Journal, clock: Clock, capture_bytes: int) -> None:
@@ -72,15 +71,16 @@ class Recorder:
         self._request_left = self._response_left = capture_bytes
         self._request_bytes = 0
         self._masker: BodyMasker | None = None
+        self._reply_mask: ReplyMask | None = None
         self._head = _NO_HEAD
+        self._length = 0
         self._hasher: Any = None  # blake3 has no type stubs
         self._kept: list[bytes] | None = []
 
-    def opened(self, head: http1.RequestHead, way: Way, client: "ClientSide", setup_version: int, origin: str) -> None:
+    def opened(self, request: Request, length: bytes, client: "ClientSide", setup_version: int) -> None:
+        head, way = request.head, request.way
         self._head = head
-        fields = head.fields
-        if head.has_ours:  # the workbench's secret is never recorded, not even masked
-            fields = [field for field in fields if field.low != WORKBENCH_HEADER]
+        self._length = int(length)
         self._journal.append_record(
             Opened(
                 self._id,
@@ -88,7 +88,7 @@ class Recorder:
                 head.method,
                 mask_target(head.target),
                 "1.1" if head.minor else "1.0",
-                [field.written for field in fields],
+                request.opened_with(length),
                 client.peer,
                 client.number,
                 client.turn,
@@ -97,7 +97,7 @@ class Recorder:
                 way.endpoint,
                 head.framing,
                 setup_version,
-                origin,
+                request.origin,
                 way.run,
                 "none" if self._generation < 0 else "full",
             )
@@ -119,7 +119,7 @@ class Recorder:
     def _mask(self, data: bytes) -> bytes:
         """Mask a piece. Most bodies are one piece without any credential: they cost two searches."""
         if self._masker is None:
-            if self._request_bytes == self._head.length and not may_carry_credential(data):
+            if self._request_bytes == self._length and not may_carry_credential(data):
                 return data
             self._masker = BodyMasker() if _is_readable(self._head) else _NOTHING_TO_MASK
         if self._masker is _NOTHING_TO_MASK:
@@ -164,6 +164,7 @@ class Recorder:
         self._journal.append_record(Alteration(self._id, self._clock.mono_ns(), who, what))
 
     def response_head(self, head: http1.ResponseHead, framing: BodyFraming) -> None:
+        self._reply_mask = mask_for(head, framing)
         version = "1.1" if head.minor else "1.0"
         self._journal.append_record(
             ResponseHead(
@@ -177,10 +178,12 @@ class Recorder:
             )
         )
 
-    def chunk(self, data: bytes, now_ns: int) -> None:
+    def chunk(self, data: bytes, now_ns: int, side: Framed) -> None:
         """Take bytes of the reply as they came off the wire."""
-        if self._generation != self._journal.generation:
+        if self._generation != self._journal.generation or self._response_left < 0:
             return
+        if self._reply_mask is not None:
+            data = self._reply_mask.feed(data, side)
         left = self._response_left = self._response_left - len(data)
         if left >= 0:
             self._journal.append(self._frames.chunk(now_ns, data))
@@ -227,8 +230,13 @@ class Recorder:
                 response_trailers=masked(trailers) if trailers else [],
                 body=body,
                 paused_ns=paused_ns,
+                response_true_hash=self._reply_true_hash(),
             )
         )
+
+    def _reply_true_hash(self) -> str | None:
+        is_captured_whole = self._response_left >= 0 and self._generation == self._journal.generation
+        return self._reply_mask.true_hash if self._reply_mask is not None and is_captured_whole else None
 
 
 class Unrecorded:
@@ -250,7 +258,7 @@ class Unrecorded:
 
     def response_head(self, head: http1.ResponseHead, framing: BodyFraming) -> None: ...
 
-    def chunk(self, data: bytes, now_ns: int) -> None: ...
+    def chunk(self, data: bytes, now_ns: int, side: Framed) -> None: ...
 
     def tunnel_data(self, data: bytes, *, is_from_client: bool) -> None: ...
 

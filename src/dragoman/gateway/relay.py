@@ -79,7 +79,7 @@ class Relay:
     def on_body(self, data: bytes, pieces: list[bytes] | None) -> None:
         exchange = self._exchange
         now = self.last_ns = exchange.gateway.clock.mono_ns()
-        exchange.recorder.chunk(data, now)
+        exchange.recorder.chunk(data, now, self._side)
         if pieces is not None:
             data = b"".join(pieces)
         if data and not exchange.client.has_left:

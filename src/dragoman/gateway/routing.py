@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-from dragoman.dialects.detect import HasHeader, detect, is_ollama_path
+from dragoman.dialects.detect import detect, is_ollama_path
 from dragoman.gateway.upstream import Upstream, keeper_upstream, provider_upstream
 from dragoman.records.setup import Setup
 from dragoman.security.origin import OriginPolicy
+from dragoman.security.passwords import Password
 from dragoman.wire.http1 import RequestHead
 
 Kind = Literal["provider", "keeper", "hello", "none"]
@@ -20,8 +21,6 @@ KEEPER_SEGMENTS = frozenset({"ui", "api", "mcp", "metrics", "healthz", "readyz",
 _PROXY_SEGMENTS = frozenset({"v1", "v1beta", "model"})
 _SHARED_ENDPOINTS = frozenset({"models", "files", "batches"})
 _MAX_RUN = 128
-_MOST_KEPT = 1024
-_LONGEST_KEPT = 256
 
 
 class Way(NamedTuple):
@@ -41,7 +40,9 @@ class Way(NamedTuple):
 class Plan:
     """A Setup, made ready for the hot path."""
 
-    def __init__(self, setup: Setup, data_dir: Path, *, hands_over: bool = True) -> None:
+    def __init__(
+        self, setup: Setup, data_dir: Path, *, hands_over: bool = True, password: Password | None = None
+    ) -> None:
         self.setup = setup
         self.limits = setup.limits
         self.origins = OriginPolicy(
@@ -49,36 +50,21 @@ class Plan:
         )
         self.workbench_secret = setup.workbench_secret.encode() if setup.workbench_secret else None
         self.keeper = keeper_upstream(data_dir / "run" / "keeper.sock")
+        self._password = password
         self.hands_over = hands_over
         """False when interface and API have a listener of their own."""
         self._by_slug = {one.slug: provider_upstream(one, data_dir) for one in setup.providers}
         self._defaults: dict[str, Upstream] = {}
-        self._ways: dict[tuple[str, bytes], Way] = {}
-        """Ways found before that no header had a say in."""
         for attribute in ("default_for", "dialects"):  # who claims a dialect wins over who merely speaks it
             for provider in setup.providers:
                 for dialect in getattr(provider, attribute):
                     self._defaults.setdefault(dialect, self._by_slug[provider.slug])
 
+    def password_matches(self, given: bytes) -> bool:
+        return self._password is not None and self._password.matches(given.decode("utf-8", "surrogateescape"))
+
     def route(self, head: RequestHead) -> Way:
         """Find the way of a request."""
-        key = (head.method, head.target)
-        way = self._ways.get(key)
-        if way is None:
-            asked: list[bytes] = []
-
-            def has(name: bytes) -> bool:
-                asked.append(name)
-                return head.has(name)
-
-            way = self._find(head, has)
-            if not asked and len(head.target) <= _LONGEST_KEPT:
-                if len(self._ways) >= _MOST_KEPT:
-                    self._ways.clear()
-                self._ways[key] = way
-        return way
-
-    def _find(self, head: RequestHead, has: HasHeader) -> Way:
         raw_path, _, query = head.target.partition(b"?")
         if not raw_path.startswith(b"/"):
             return Way("none", status=400, message=_NOT_A_PATH)
@@ -92,20 +78,20 @@ class Plan:
                 return Way("none", status=404, message=f"/~{name} names no run with a path behind it: /~RUN/v1/…")
         first = path[1:].partition("/")[0]
         if first in _PROXY_SEGMENTS:
-            return self._by_dialect(has, head, path, query, run)
+            return self._by_dialect(head, path, query, run)
         upstream = self._by_slug.get(first)
         if upstream is not None:
-            return self._by_provider(has, upstream, head, path[len(first) + 1 :] or "/", query, run)
+            return self._by_provider(upstream, head, path[len(first) + 1 :] or "/", query, run)
         if first == "api" and is_ollama_path(path):
-            return self._by_dialect(has, head, path, query, run)
+            return self._by_dialect(head, path, query, run)
         if path == "/api/hello" and head.method == "HEAD":
             return Way("hello", endpoint="hello", run=run)
         if (first in KEEPER_SEGMENTS or path == "/") and run is None:
             return self._to_keeper(head)
-        return self._nowhere(has, head, path, query, first, run)
+        return self._nowhere(head, path, query, first, run)
 
-    def _by_dialect(self, has: HasHeader, head: RequestHead, path: str, query: bytes, run: str | None) -> Way:
-        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), has)
+    def _by_dialect(self, head: RequestHead, path: str, query: bytes, run: str | None) -> Way:
+        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
         upstream = self._defaults.get(dialect or "openai_chat")
         if upstream is None:
             message = f"no provider is the default for {dialect or 'openai_chat'}; {self._known()}"
@@ -113,10 +99,8 @@ class Plan:
         target = upstream.join(path.encode("latin-1"), query)
         return Way("provider", upstream, target, dialect, endpoint, run)
 
-    def _by_provider(
-        self, has: HasHeader, upstream: Upstream, head: RequestHead, path: str, query: bytes, run: str | None
-    ) -> Way:
-        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), has)
+    def _by_provider(self, upstream: Upstream, head: RequestHead, path: str, query: bytes, run: str | None) -> Way:
+        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
         spoken = upstream.dialects
         if spoken and dialect not in spoken and endpoint in _SHARED_ENDPOINTS:
             dialect = spoken[0]
@@ -127,8 +111,8 @@ class Plan:
             return Way("keeper", self.keeper, head.target)
         return Way("none", status=404, message="interface and API have a listener of their own (server.admin_listen)")
 
-    def _nowhere(self, has: HasHeader, head: RequestHead, path: str, query: bytes, first: str, run: str | None) -> Way:
-        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), has)
+    def _nowhere(self, head: RequestHead, path: str, query: bytes, first: str, run: str | None) -> Way:
+        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
         message = f"there is no provider {first[:80]!r}; {self._known()}"
         return Way("none", dialect=dialect, endpoint=endpoint, run=run, status=404, message=message)
 

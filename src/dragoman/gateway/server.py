@@ -15,11 +15,12 @@ from dragoman.gateway.client_side import ClientSide
 from dragoman.gateway.endpoint import Exchange
 from dragoman.gateway.pool import Pool
 from dragoman.gateway.recorder import MaskedFieldBook
+from dragoman.gateway.request import RequestBook
 from dragoman.gateway.routing import Plan
 from dragoman.ids import IdMaker
 from dragoman.journal.writer import Journal, Sink
 from dragoman.records.setup import Setup
-from dragoman.security.passwords import Password
+from dragoman.security.passwords import Attempts, Password
 
 TICK_S = 0.5
 HELD_BYTES = 64 * 1024 * 1024
@@ -45,7 +46,6 @@ class Gateway:
         self.clock = clock or SystemClock()
         self._ids = IdMaker()
         self.session = self.make_id()
-        self.plan = Plan(setup, data_dir, hands_over=hands_over)
         self.book = MaskedFieldBook()
         self.pool = Pool(self.clock, self.book)
         self.connections: set[ClientSide] = set()
@@ -66,11 +66,17 @@ class Gateway:
         self._data_dir = data_dir
         self._hands_over = hands_over
         self._password_env = password_env
-        self._password = _password(password_env)
+        self.requests = self._plan_for(setup)
+        self.attempts = Attempts(self.clock)
+        """Wrong passwords by peer."""
         self._connection_count = 0
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.drained = asyncio.Event()
+
+    @property
+    def plan(self) -> Plan:
+        return self.requests.plan
 
     @property
     def is_holding_too_much(self) -> bool:
@@ -89,10 +95,15 @@ class Gateway:
         """Take a Setup for all requests that begin from now on. An older one than the present is left alone."""
         if setup.version < self.plan.setup.version:
             return
-        self.plan = Plan(setup, self._data_dir, hands_over=self._hands_over)
+        self.requests = self._plan_for(setup)
         self.journal.settings = setup.journal
         self.pool.forget_contexts()
-        self._password = _password(self._password_env)
+
+    def _plan_for(self, setup: Setup) -> RequestBook:
+        value = os.environ.get(self._password_env)
+        password = Password(value) if value else None
+        plan = Plan(setup, self._data_dir, hands_over=self._hands_over, password=password)
+        return RequestBook(plan, self.book)
 
     def cancel(self, exchange: str) -> bool:
         """Stop a running exchange; says whether it runs here."""
@@ -100,9 +111,6 @@ class Gateway:
         if found is not None:
             found.cancel()
         return found is not None
-
-    def password_matches(self, given: bytes) -> bool:
-        return self._password is not None and self._password.matches(given.decode("utf-8", "surrogateescape"))
 
     def begin_drain(self) -> None:
         """Take no new connections and let running exchanges end; `drained` is set after the last one.
@@ -165,8 +173,3 @@ class Gateway:
         self.pool.tick(now)
         self.journal.tick()
         self._timer = self.loop.call_later(TICK_S, self._tick)
-
-
-def _password(variable: str) -> Password | None:
-    value = os.environ.get(variable)
-    return Password(value) if value else None

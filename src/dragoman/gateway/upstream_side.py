@@ -196,6 +196,10 @@ class UpstreamSide(asyncio.Protocol):
         if decoder.is_done and self.owner is owner:
             self._end(data[used:], decoder.trailers)
 
+    def payload_spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Say where the body's data lies in what `on_body` was given last, its framing left out."""
+        return self._decoder.spans(data) if self._decoder is not None else [(0, len(data))]
+
     def _end(self, rest: bytes, trailers: Fields) -> None:
         """The reply is whole: give the connection back, or close it, and say so."""
         owner, self.owner = self.owner, None

@@ -205,6 +205,8 @@ class Closed(_Record, frozen=True, array_like=True, tag=13):
     """The body of an answer of Dragoman's own (errors, `answered`)."""
     paused_ns: int = 0
     """How long the upstream was paused because the client was slow."""
+    response_true_hash: str | None = None
+    """blake3 (hex) of the reply's true data, framing removed, when masking changed it and all of it was known."""
 
 
 Record = (

@@ -153,8 +153,8 @@ def is_secret_parameter(name: str) -> bool:
     return plain.lower() in SECRET_PARAMETERS
 
 
-_TRIGGERS = (b'authorization"', b'authorization_token"', b'"headers"')
-_LONGEST_TRIGGER = max(len(one) for one in _TRIGGERS) + 1
+_TRIGGER = re.compile(rb'"(?:authorization|headers")')
+_LONGEST_TRIGGER = len(b'"authorization_token"')
 _KEY = re.compile(rb'"(authorization|authorization_token|headers)"')
 _PLAIN_HEADERS = frozenset(
     {
@@ -173,7 +173,7 @@ _STAR = ord("*")
 
 def may_carry_credential(data: bytes) -> bool:
     """Say whether one of the field names stands in `data`; a name cut in two at its ends is not seen."""
-    return b"authorization" in data or b'"headers"' in data
+    return _TRIGGER.search(data) is not None
 
 
 class BodyMasker:
@@ -195,6 +195,11 @@ class BodyMasker:
         self._tail = b""
         self.has_masked = False
         """True once a byte was changed."""
+
+    @property
+    def is_between_fields(self) -> bool:
+        """True while no field of ours is being read: a new masker would go on alike, names cut in two apart."""
+        return self._state == "scan"
 
     def feed(self, data: bytes) -> bytes:
         """Return `data` with credentials masked: the same object when there were none."""

@@ -264,12 +264,14 @@ class ChunkedDecoder:
     `is_done` once the last line has come; what follows it belongs to the next message and is not taken.
     """
 
-    __slots__ = ("_held", "_left", "_state", "_trailer_bytes", "is_done", "trailers")
+    __slots__ = ("_began", "_held", "_left", "_state", "_trailer_bytes", "is_done", "trailers")
 
     def __init__(self) -> None:
         self._state = _SIZE
         self._left = 0
         self._held = b""
+        self._began = (self._state, self._left, self._held)
+        """Where the last `scan` began."""
         self._trailer_bytes = 0
         self.is_done = False
         self.trailers: Fields = []
@@ -280,11 +282,12 @@ class ChunkedDecoder:
         self.scan(data, pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def scan(self, data: bytes, pieces: list[bytes] | None = None) -> int:
+    def scan(self, data: bytes, pieces: list[bytes] | None = None, spans: list[tuple[int, int]] | None = None) -> int:
         """Take the next bytes, put the data in them into `pieces`, and say how many bytes belong to this body.
 
-        Raises BadMessage.
+        `spans` gets where that data lies. Raises BadMessage.
         """
+        self._began = (self._state, self._left, self._held)
         held = len(self._held)
         if held:
             data = self._held + data
@@ -295,6 +298,8 @@ class ChunkedDecoder:
                 stop = min(at + self._left, end)
                 if pieces is not None:
                     pieces.append(data[at:stop])
+                if spans is not None:
+                    spans.append((at - held, stop - held))
                 self._left -= stop - at
                 at = stop
                 if self._left == 0:
@@ -308,6 +313,14 @@ class ChunkedDecoder:
             self._take_line(data[at:line_end])
             at = line_end + 2
         return at - held
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Say where the data lies in the bytes that the last `scan` was given (or in the first of them)."""
+        again = ChunkedDecoder()
+        again._state, again._left, again._held = self._began
+        found: list[tuple[int, int]] = []
+        again.scan(data, None, found)
+        return found
 
     def _hold(self, rest: bytes) -> None:
         if len(rest) > MAX_LINE_BYTES or _BARE_LF.search(rest) or (self._state == _DATA_END and rest != b"\r"):

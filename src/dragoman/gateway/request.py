@@ -1,0 +1,192 @@
+"""A request's head, read under one Setup: what it means, whether it may pass, and how it goes on.
+
+Programs send the same head again and again, but for the length of the body. So a reading is kept under the head's
+bytes without these digits, and the next request like it costs one look-up.
+Promise: a reading depends on the head and the Setup alone; what changes from request to request (the body's
+length, the state of the journal, a peer's wrong passwords) is checked by the `Exchange`. What is refused is not
+kept. Does no I/O.
+"""
+
+import hmac
+import re
+
+from dragoman.gateway import answers
+from dragoman.gateway.heads import request_head
+from dragoman.gateway.routing import Plan, Way
+from dragoman.gateway.upstream import Upstream
+from dragoman.wire.headers import FieldBook, Fields, list_items
+from dragoman.wire.http1 import RequestHead, parse_request_head
+
+WORKBENCH_HEADER = b"x-dragoman-workbench"
+"""Carries the per-start secret by which calls of Dragoman's own are known. It is never recorded."""
+NOWHERE = Way("none", status=400)
+
+_LENGTH = re.compile(rb"\r\n(?:Content-Length|content-length): ([0-9]{1,18})(?=\r\n)")
+_ORIGINS = frozenset({"client", "workbench", "replay", "connect"})
+_LONGEST_KEPT = 4096
+_MOST_KEPT = 512
+_MAX_RUN = 128
+
+Refusal = tuple[int, str, str]
+"""Status, code and message."""
+
+
+class Request:
+    """One reading. Shared by all exchanges whose heads differ in the body's length only: never changed."""
+
+    __slots__ = (
+        "_after", "_before", "_opened_at", "_sent_at", "alterations", "cors", "head", "is_preflight", "opened",
+        "origin", "refusal", "sent", "upgrades", "wants_password", "way",
+    )  # fmt: skip
+
+    def __init__(self, head: RequestHead, way: Way) -> None:
+        self.head = head
+        self.way = way
+        self.refusal: Refusal | None = None
+        """Why it may not pass, as far as head and Setup say."""
+        self.cors = b""
+        """Header lines for the page that calls, when its origin is allowed."""
+        self.is_preflight = False
+        self.origin = "client"
+        self.upgrades = False
+        """True when a WebSocket is asked for."""
+        self.wants_password = False
+        self.opened: Fields = []
+        """Its headers as they may be written down."""
+        self.sent: Fields = []
+        """The same of what goes to the provider."""
+        self.alterations: list[str] = []
+        self._opened_at = self._sent_at = -1
+        self._before = b""
+        self._after: bytes | None = None
+
+    def opened_with(self, digits: bytes) -> Fields:
+        """Return `opened` for a request with this body length."""
+        return _patched(self.opened, self._opened_at, digits)
+
+    def sent_with(self, digits: bytes) -> Fields:
+        """Return `sent` for a request with this body length."""
+        return _patched(self.sent, self._sent_at, digits)
+
+    def head_with(self, digits: bytes) -> bytes:
+        """Make the head for the provider."""
+        return self._before if self._after is None else self._before + digits + self._after
+
+    def prepare(self, upstream: Upstream) -> None:
+        """Make the head for the provider once, with a hole where the body's length stands."""
+        outgoing = request_head(self.head, self.way, upstream, upgrades=self.upgrades)
+        self.sent, self.alterations = outgoing.written, outgoing.alterations
+        whole = b"\r\n".join(outgoing.lines) + b"\r\n\r\n"
+        match = _LENGTH.search(whole)
+        self._before = whole
+        if match is not None:
+            self._before, self._after = whole[: match.start(1)], whole[match.end(1) :]
+            self._sent_at = _length_at(self.sent)
+
+
+def _length_at(fields: Fields) -> int:
+    return next((at for at, (name, _) in enumerate(fields) if name.lower() == b"content-length"), -1)
+
+
+def _patched(fields: Fields, at: int, digits: bytes) -> Fields:
+    if at < 0 or fields[at][1] == digits:
+        return fields
+    fields = fields.copy()
+    fields[at] = (fields[at][0], digits)
+    return fields
+
+
+class RequestBook:
+    """Reads heads under one Plan and remembers them."""
+
+    __slots__ = ("_fields", "_kept", "plan")
+
+    def __init__(self, plan: Plan, fields: FieldBook) -> None:
+        self.plan = plan
+        self._fields = fields
+        self._kept: dict[bytes, Request] = {}
+
+    def read(self, raw: bytes) -> tuple[Request, bytes]:
+        """Read a whole head; gives the reading and the digits of the body's length. Raises BadMessage."""
+        match = _LENGTH.search(raw)
+        key = raw if match is None else raw[: match.start(1)] + raw[match.end(1) :]
+        request = self._kept.get(key)
+        if request is None:
+            request = self._read(parse_request_head(raw, self._fields))
+            if request.refusal is None and request.way.kind == "provider" and len(key) <= _LONGEST_KEPT:
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = request
+        return request, b"%d" % request.head.length if match is None else match[1]
+
+    def _read(self, head: RequestHead) -> Request:
+        plan = self.plan
+        request = Request(head, plan.route(head))
+        if head.origin is not None and plan.origins.allows_origin(head.origin):
+            request.cors = answers.cors_lines(head.origin)
+        is_workbench = self._take_ours(request) if head.has_ours else False
+        request.opened = [field.written for field in head.fields if field.low != WORKBENCH_HEADER]
+        request._opened_at = _length_at(request.opened)
+        page_refusal = plan.origins.refusal(head.host, head.origin, head.fetch_site)
+        if page_refusal is not None:
+            request.refusal = (403, "origin_refused", page_refusal)
+        elif request.cors and answers.is_preflight(head):
+            request.is_preflight = True
+        else:
+            request.refusal = self._refusal(request, is_workbench=is_workbench)
+        if request.way.upstream is not None and request.refusal is None:
+            request.prepare(request.way.upstream)
+        return request
+
+    def _take_ours(self, request: Request) -> bool:
+        """Read `x-dragoman-run`, and the origin when the workbench's secret stands beside it; says whether it does."""
+        head, way = request.head, request.way
+        run = head.get(b"x-dragoman-run")
+        if run and way.run is None:
+            request.way = way._replace(run=run.decode("utf-8", "replace")[:_MAX_RUN])
+        secret, given = self.plan.workbench_secret, head.get(WORKBENCH_HEADER)
+        if secret is None or given is None or not hmac.compare_digest(given, secret):
+            return False
+        origin = (head.get(b"x-dragoman-origin") or b"client").decode("latin-1")
+        request.origin = origin if origin in _ORIGINS else "client"
+        return True
+
+    def _refusal(self, request: Request, *, is_workbench: bool) -> Refusal | None:
+        head, way = request.head, request.way
+        if way.kind == "none":
+            return way.status, "not_found" if way.status == 404 else "bad_request", way.message
+        if head.expect is not None and head.expect.lower() != b"100-continue":
+            return 417, "expectation_failed", f"expectation {head.expect[:60]!r} is not known; expected 100-continue"
+        if way.upstream is None or way.kind == "keeper":
+            return None
+        if self.plan.setup.is_panicking:
+            return 503, "panic", "the panic switch is on: Dragoman passes nothing on until somebody turns it off"
+        return self._refusal_of_provider(request, way.upstream, is_workbench=is_workbench)
+
+    def _refusal_of_provider(self, request: Request, upstream: Upstream, *, is_workbench: bool) -> Refusal | None:
+        head, plan = request.head, self.plan
+        if upstream.has_own_auth and plan.setup.password_required and not is_workbench:
+            request.wants_password = True
+            given = head.get(b"x-dragoman-key")
+            if given is None:
+                message = f"provider {upstream.slug} uses a key of this server: send its password as x-dragoman-key"
+                return 401, "password_required", message
+            if not plan.password_matches(given):
+                return 401, "password_wrong", "the password sent as x-dragoman-key is not the one of this server"
+        if upstream.fault is not None:
+            return 401, "no_credential", upstream.fault
+        if head.upgrade is not None and head.upgrade.lower() == b"websocket" and head.method == "GET":
+            if upstream.refuses_websocket:
+                return 426, "no_websocket", f"provider {upstream.slug} is set not to speak WebSocket; use POST"
+            request.upgrades = head.minor == 1 and any(b"upgrade" in list_items(one) for one in head.connection)
+        return None
+
+
+def unreadable_request() -> Request:
+    """Stand in for a head that could not be read."""
+    head = RequestHead()
+    head.method, head.target, head.minor = "", b"", 1
+    head.fields, head.special, head.connection, head.has_ours = [], [], [], False
+    head.framing, head.length, head.is_persistent = "none", 0, False
+    head.host = head.expect = head.upgrade = head.origin = head.fetch_site = None
+    return Request(head, NOWHERE)
