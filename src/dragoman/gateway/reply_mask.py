@@ -82,7 +82,7 @@ class ReplyMask:
             if masked is not piece:
                 out = out or bytearray(data)
                 out[start:stop] = masked
-        if masker.is_between_fields and not self._cuts_name(data):
+        if masker.is_idle:
             self._masker = None
         if out is None:
             return data

@@ -321,6 +321,7 @@ class Assembly:
         facts = body_facts(body, self.head.headers if self.head else [])
         is_ended = self.closed is not None and self.closed.ending in ("complete", "answered", "refused")
         facts.is_whole = is_ended and "response" not in self._missing
+        facts.true_hash = self.closed.response_true_hash if self.closed is not None else None
         return facts
 
     def _settled_attempts(self) -> list[Attempt]:

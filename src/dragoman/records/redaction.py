@@ -155,6 +155,7 @@ def is_secret_parameter(name: str) -> bool:
 
 _TRIGGER = re.compile(rb'"(?:authorization|headers")')
 _LONGEST_TRIGGER = len(b'"authorization_token"')
+_BEGUN_NAME = re.compile(rb'"[a-z_]*\Z')
 _KEY = re.compile(rb'"(authorization|authorization_token|headers)"')
 _PLAIN_HEADERS = frozenset(
     {
@@ -197,9 +198,9 @@ class BodyMasker:
         """True once a byte was changed."""
 
     @property
-    def is_between_fields(self) -> bool:
-        """True while no field of ours is being read: a new masker would go on alike, names cut in two apart."""
-        return self._state == "scan"
+    def is_idle(self) -> bool:
+        """True while no field of ours, nor its name, has begun: from here on a new masker does the same."""
+        return self._state == "scan" and _BEGUN_NAME.search(self._tail) is None
 
     def feed(self, data: bytes) -> bytes:
         """Return `data` with credentials masked: the same object when there were none."""
