@@ -315,6 +315,20 @@ async def test_password_guards_credentials_of_ours(tmp_path: Path, monkeypatch: 
             assert b"open sesame" not in gateway.journal_bytes()
 
 
+async def test_guesses_of_the_password_are_slowed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-ours")
+    monkeypatch.setenv("DRAGOMAN_PASSWORD", "open sesame")
+    async with FakeUpstream() as upstream:
+        upstream.reply(OK)
+        entries = [provider("openai", upstream.url, auth=Auth(key_env="TEST_KEY")), provider("anthropic", upstream.url)]
+        setup = Setup(version=1, password_required=True)
+        async with running_gateway(tmp_path, setup=setup, providers=entries) as gateway, gateway.client() as client:
+            replies = [await client.ask(post(b"{}", extra=b"x-dragoman-key: %d\r\n" % guess)) for guess in range(5)]
+            assert [reply.status for reply in replies] == [401, 401, 401, 429, 429]
+            assert (await client.ask(post(b"{}", extra=b"x-dragoman-key: open sesame\r\n"))).status == 429
+            assert (await client.ask(post(b"{}", path=b"/v1/messages"))).status == 200  # needs no password
+
+
 async def test_panic_switch_stops_all(tmp_path: Path) -> None:
     async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
         upstream.reply(OK)
