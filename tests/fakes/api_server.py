@@ -1,9 +1,9 @@
 """The API over a real socket, a real store and a journal that the test writes.
 
-    async with serving(tmp_path) as api:
-        api.journal.write(*whole(name))
-        await api.stored(name)
-        reply = await api.get(f"/api/exchanges/{name}")
+async with serving(tmp_path) as api:
+    api.journal.write(*whole(name))
+    await api.stored(name)
+    reply = await api.get(f"/api/exchanges/{name}")
 """
 
 import asyncio
