@@ -220,7 +220,8 @@ def test_what_we_read_llhttp_reads_alike(lines: list[bytes], method: bytes, end:
     assert seen.is_done
     assert seen.target == head.target
     assert seen.body == (b"abc" if body else b"")
-    assert seen.headers == [(field.name, field.value) for field in head.fields]
+    headers = [(name, value.strip(b" \t")) for name, value in seen.headers]  # llhttp leaves a tab at the end
+    assert headers == [(field.name, field.value) for field in head.fields]
 
 
 def test_nominated_headers() -> None:
