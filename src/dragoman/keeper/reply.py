@@ -16,6 +16,7 @@ from dragoman.journal.format import ResponseHead
 from dragoman.keeper.heads import header_of, text_headers
 from dragoman.keeper.reading import StreamReading, TimedDelta
 from dragoman.keeper.request import RequestFacts, dialect_of, media_flags, read_request, text_of
+from dragoman.keeper.unread import is_stream, read_error
 from dragoman.records.exchange import Frame, Recording, Row
 from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
@@ -58,8 +59,16 @@ def read_reply(recording: Recording, request: RequestFacts, reading: StreamReadi
             recording.detail.warnings.append("reply: no frame of the stream could be understood")
         _add_reply(recording, reading.reply())
         return
-    row.is_streamed = False if row.is_streamed is not None else None
+    row.is_streamed = _came_in_pieces(recording)
     _read_whole_reply(recording)
+
+
+def _came_in_pieces(recording: Recording) -> bool | None:
+    """Say whether a reply that no dialect reads as a stream was one all the same."""
+    row, head = recording.detail.row, recording.detail.response
+    if head is not None and (row.status or 0) < 400 and row.dialect not in ALL and is_stream(row, head):
+        return True
+    return False if row.is_streamed is not None else None
 
 
 def _begin_reading(recording: Recording, request: RequestFacts) -> StreamReading | None:
@@ -114,6 +123,9 @@ def _read_whole_reply(recording: Recording) -> None:
         dialect = ALL.get(row.dialect) if row.dialect else None
     if dialect is None:
         _keep_text(recording, plain.data)
+        if is_error and detail.response is not None:
+            error = read_error(row.status or 0, detail.response.headers, plain.data)
+            _add_reply(recording, Reply(error=error, is_complete=False))
         return
     try:
         reply = _parse_whole(dialect, recording, plain.data, is_error=is_error)

@@ -4,6 +4,8 @@ Promise: pure. A body that cannot be read leaves its facts unknown, the flag `un
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -39,17 +41,22 @@ class RequestFacts(msgspec.Struct, kw_only=True):
     search_text: str | None = None
 
 
+_NEVER_STREAMED = frozenset({"embed", "embeddings", "count_tokens"})
+
+
 class _Peek(msgspec.Struct):
-    """The two fields that requests of all kinds share."""
+    """The fields that requests of all kinds share; `name` is what Ollama's older clients call the model."""
 
     model: str | None = None
+    name: Any = None
     stream: bool | None = None
 
 
 def read_request(row: Row, head: Head, body: bytes) -> RequestFacts:
     """Read who asks, and for what."""
     path = row.path.partition("?")[0]
-    facts = RequestFacts(model=model_in_path(path), flags=set(), warnings=[])
+    named = model_in_path(path)
+    facts = RequestFacts(model=unquote(named) if named else None, flags=set(), warnings=[])
     if body:
         _read_body(facts, row, header_of(head.headers, "content-encoding") or "", body)
     identity = identify(head.headers, facts.prompt)
@@ -64,9 +71,9 @@ def _read_body(facts: RequestFacts, row: Row, encoding: str, body: bytes) -> Non
         facts.warnings.append(f"request: {plain.problem}")
     dialect = dialect_of(row, PROMPT_ENDPOINTS)
     if dialect is None:
-        _peek(facts, plain.data)
+        _peek(facts, row, plain.data)
     else:
-        _read_prompt(facts, dialect, plain.data)
+        _read_prompt(facts, row, dialect, plain.data)
     if facts.prompt is None or encoding:
         facts.search_text = text_of(plain.data)
 
@@ -86,30 +93,32 @@ def add_request_facts(row: Row, facts: RequestFacts) -> None:
         row.tools_declared = len(facts.prompt.tools)
 
 
-def _read_prompt(facts: RequestFacts, dialect: Dialect, body: bytes) -> None:
+def _read_prompt(facts: RequestFacts, row: Row, dialect: Dialect, body: bytes) -> None:
     try:
         prompt = dialect.parse_request(body)
     except Unreadable as error:
         facts.flags.add("unparsed")
         facts.warnings.append(f"request: {error}")
-        _peek(facts, body)
+        _peek(facts, row, body)
         return
     facts.prompt = prompt
     facts.model = prompt.model or facts.model
-    facts.is_streamed = prompt.is_streamed
+    facts.is_streamed = prompt.is_streamed and row.endpoint not in _NEVER_STREAMED
     facts.preview = prompt_preview(prompt)
     facts.flags |= set(media_flags(part for message in prompt.messages for part in message.parts))
     if prompt.tools:
         facts.flags.add("tools")
 
 
-def _peek(facts: RequestFacts, body: bytes) -> None:
+def _peek(facts: RequestFacts, row: Row, body: bytes) -> None:
     """Read model and stream of a body that no dialect reads."""
     try:
         peeked = msgspec.json.decode(body, type=_Peek)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return
     facts.model = peeked.model or facts.model
+    if facts.model is None and row.dialect == "ollama_chat" and isinstance(peeked.name, str):
+        facts.model = peeked.name
     facts.is_streamed = peeked.stream
 
 

@@ -98,8 +98,8 @@ LIBRARIES: list[Mark] = _marks(
     ("llama-index", r"llama-?index[\w-]*(?:[/ ](\d[\w.]*))?"),
     ("openai-agents", r"^Agents/(?:Python|JS|JavaScript)" + _VERSION),
     ("agent-framework", r"agent-framework[\w-]*" + _VERSION),
-    ("ai-sdk", r"\bai-sdk/[\w-]+" + _VERSION),
     ("ai-sdk", r"^ai" + _VERSION),
+    ("ai-sdk", r"\bai-sdk/[\w-]+" + _VERSION),  # streams of some of its releases name the provider's package alone
     ("openai-python", r"(?:OpenAI|AzureOpenAI)/Python" + _VERSION),
     ("openai-node", r"(?:OpenAI|AzureOpenAI)/(?:JS|NodeJS)" + _VERSION),
     ("openai-go", r"OpenAI/Go" + _VERSION),
