@@ -165,6 +165,14 @@ def test_a_stopped_capture_makes_the_exchange_partial_and_says_why() -> None:
     assert made.detail.warnings == ["capture of the response stopped: the body is longer than limits.capture"]
 
 
+def test_the_size_of_a_reply_that_was_not_captured_is_what_the_client_was_sent() -> None:
+    stop = CaptureStopped("a", START, "full")
+    end = Closed("a", START, "complete", 200, 5000)
+    made = recording(*asked("a"), head("a"), Chunk("a", START, chunked(b"begin")), stop, end)
+    assert made.detail.row.response_bytes == 5000
+    assert made.detail.response_body.bytes == len(b"begin")
+
+
 def test_only_replaced_credentials_leave_an_exchange_untouched() -> None:
     plain = recording(*whole("a")).detail.row
     assert plain.is_untouched is True

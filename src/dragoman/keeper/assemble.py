@@ -297,6 +297,9 @@ class Assembly:
         return flags
 
     def _response_bytes(self) -> int | None:
+        """Give the size of the reply's body; of one that was not captured whole, what the client was sent."""
+        if self.closed is not None and "response" in self._missing and self.closed.sent_bytes:
+            return max(self.reply_bytes, self.closed.sent_bytes)
         if self.reply_bytes:
             return self.reply_bytes
         if self.closed is not None:
