@@ -211,19 +211,18 @@ class Journal:
 
     def _write(self, pending: Sequence[Frame | Record]) -> None:
         begun = self._clock.mono_ns()
-        frames = [one if isinstance(one, list) else [encode_frame(one)] for one in pending]
-        done = self._write_whole(frames)
-        if done < len(frames):
-            self._rotate()
-            if not self.is_full:
-                added = self._write_whole(frames[done:])
-                done += added
-                if not added:
-                    self._remove_empty()
-            if done < len(frames):
-                self._become_full("the disk takes no more")
-                self._keep_for_later(pending[done:])
-                return
+        buffers: list[bytes] = []
+        for one in pending:
+            if isinstance(one, list):
+                buffers += one
+            else:
+                buffers.append(encode_frame(one))
+        written = self._put(buffers)
+        if written < sum(map(len, buffers)):
+            self._go_on_elsewhere(pending, written)
+            return
+        self._file_bytes += written
+        self.written_bytes += written
         if self.settings.fsync == "always":
             os.fsync(self._fd)
         if self._clock.mono_ns() - begun > self.settings.max_stall * 1e9:
@@ -232,31 +231,39 @@ class Journal:
             self._rotate()
         self.on_written()
 
-    def _write_whole(self, frames: list[Frame]) -> int:
-        """Write frames; returns how many are in the file. What was written in part is cut off again."""
+    def _put(self, buffers: list[bytes]) -> int:
+        """Hand buffers to the kernel; returns how many bytes it took. What was wrong is logged."""
         if self._fd < 0:
             return 0
-        buffers = [buffer for frame in frames for buffer in frame]
-        wanted = sum(map(len, buffers))
         written = 0
         try:
-            if wanted < _JOIN_BELOW:
-                written = self._sink.write(self._fd, [b"".join(buffers)])
-            else:
-                for start in range(0, len(buffers), _MAX_BUFFERS):
-                    part = buffers[start : start + _MAX_BUFFERS]
-                    size = sum(map(len, part))
-                    got = self._sink.write(self._fd, part)
-                    written += got
-                    if got < size:
-                        break
+            if sum(map(len, buffers)) < _JOIN_BELOW:
+                return self._sink.write(self._fd, [b"".join(buffers)])
+            for start in range(0, len(buffers), _MAX_BUFFERS):
+                part = buffers[start : start + _MAX_BUFFERS]
+                got = self._sink.write(self._fd, part)
+                written += got
+                if got < sum(map(len, part)):
+                    break
         except OSError as error:
             _log.warning("journal: write failed: %s", errno.errorcode.get(error.errno or 0, error))
-        if written == wanted:
-            self._file_bytes += written
-            self.written_bytes += written
-            return len(frames)
-        return self._cut_back(frames, written)
+        return written
+
+    def _go_on_elsewhere(self, pending: Sequence[Frame | Record], written: int) -> None:
+        """The file took `written` bytes of these only: cut it back, and put the rest into the next one."""
+        frames = [one if isinstance(one, list) else [encode_frame(one)] for one in pending]
+        done = self._cut_back(frames, written)
+        self._rotate()
+        if not self.is_full:
+            rest = frames[done:]
+            added = self._cut_back(rest, self._put([buffer for frame in rest for buffer in frame]))
+            done += added
+            if not added:
+                self._remove_empty()
+        if done < len(frames):
+            self._become_full("the disk takes no more")
+            self._keep_for_later(pending[done:])
+        self.on_written()
 
     def _cut_back(self, frames: list[Frame], written: int) -> int:
         """Keep the whole ones of the frames, of which `written` bytes reached the file."""
@@ -269,8 +276,9 @@ class Journal:
             kept += 1
         self._file_bytes += kept_bytes
         self.written_bytes += kept_bytes
-        os.ftruncate(self._fd, self._file_bytes)
-        os.lseek(self._fd, self._file_bytes, os.SEEK_SET)
+        if self._fd >= 0 and kept_bytes < written:
+            os.ftruncate(self._fd, self._file_bytes)
+            os.lseek(self._fd, self._file_bytes, os.SEEK_SET)
         return kept
 
     def _rotate(self) -> None:

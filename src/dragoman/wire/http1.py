@@ -23,6 +23,7 @@ MAX_TRAILER_BYTES = 32 * 1024
 _TEXT = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
@@ -294,6 +295,16 @@ class ChunkedDecoder:
             self._held = b""
         at, end = 0, len(data)
         while at < end and not self.is_done:
+            if self._state == _SIZE and (line := _CHUNK_LINE.match(data, at)) is not None:
+                start = line.end()
+                stop = start + int(line[1], 16)
+                if stop > start and data[stop : stop + 2] == b"\r\n":  # a whole chunk at hand: most are like this
+                    if pieces is not None:
+                        pieces.append(data[start:stop])
+                    if spans is not None:
+                        spans.append((start - held, stop - held))
+                    at = stop + 2
+                    continue
             if self._state == _DATA:
                 stop = min(at + self._left, end)
                 if pieces is not None:
