@@ -56,6 +56,8 @@ def test_env_names_the_address_of_the_settings(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {"OPENAI_BASE_URL": "http://127.0.0.1:8080/v1"}
     done = run(tmp_path, "env", "ollama", env={"SHELL": "/usr/bin/fish"})
     assert done.stdout == "set -gx OLLAMA_HOST http://127.0.0.1:8080\n"
+    done = run(tmp_path, "env", "codex", env={"SHELL": "/bin/bash"})
+    assert """codex() { command codex -c 'openai_base_url="http://127.0.0.1:8080/v1"' "$@"; }""" in done.stdout
     assert run(tmp_path, "env", "nobody").returncode == 2
 
 
@@ -67,6 +69,14 @@ def test_run_sets_the_environment_of_the_child_and_passes_its_exit_code(tmp_path
     done = run(tmp_path, "run", "--", "no-such-program-anywhere")
     assert done.returncode == 2
     assert "no-such-program-anywhere" in done.stderr
+
+
+def test_run_leads_codex_here_by_an_argument(tmp_path: Path) -> None:
+    program = tmp_path / "codex"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"')
+    program.chmod(0o755)
+    done = run(tmp_path, "run", "--", str(program), "exec", "hi")
+    assert done.stdout == '-c|openai_base_url="http://127.0.0.1:8080/v1"|exec|hi|'
 
 
 def test_a_wrong_file_is_named_with_its_line(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ async def test_credentials_of_ours_replace_the_clients(tmp_path: Path, monkeypat
         async with running_gateway(tmp_path, providers=[entry]) as gateway:
             async with gateway.client() as client:
                 extra = b"X-First: 1\r\nAuthorization: Bearer sk-theirs\r\nx-api-key: theirs\r\nX-Team: mine\r\n"
-                extra += b"X-Last: 1\r\n"
+                extra += b"x-amz-security-token: theirs\r\nX-Last: 1\r\n"
                 path = b"/v1/chat/completions?key=theirs&a=b&api-version=9"
                 reply = await client.ask(post(b"{}", path=path, extra=extra))
             received = upstream.received[0]
@@ -278,6 +278,7 @@ async def test_credentials_of_ours_replace_the_clients(tmp_path: Path, monkeypat
             assert {one.what for one in records if isinstance(one, Alteration)} == {
                 "credential removed: authorization",
                 "credential removed: x-api-key",
+                "credential removed: x-amz-security-token",
                 "credential removed: ?key",
                 "credential set: authorization",
                 "header added: x-team",

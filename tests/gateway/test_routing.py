@@ -128,9 +128,10 @@ async def test_errors_come_in_the_dialect_of_the_client(tmp_path: Path, path: by
         assert (await client.ask(b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path, to_head=True)).status == 404
 
 
-async def test_claude_codes_greeting_is_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", [b"/api/hello", b"/~run/api/hello", b"/~run", b"/~run/"])
+async def test_claude_codes_greeting_is_answered(tmp_path: Path, path: bytes) -> None:
     async with running_gateway(tmp_path) as gateway, gateway.client() as client:
-        reply = await client.ask(b"HEAD /api/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", to_head=True)
+        reply = await client.ask(b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path, to_head=True)
         assert reply.status == 200
         assert (await gateway.closed(reply.exchange)).ending == "answered"
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +19,15 @@ def env(
     config_file: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print the exports that lead a client to Dragoman: eval "$(dragoman env claude)"."""
+    """Print the lines that lead a client to Dragoman: eval "$(dragoman env claude)"."""
     if target not in connect.ENV_TARGETS:
         raise BadRequest(f"expected one of {', '.join(connect.ENV_TARGETS)}, found {target!r}")
-    values = connect.env(target, proxy_url(config_file, data_dir))
+    url = proxy_url(config_file, data_dir)
     if as_json:
-        print(json.dumps(values, indent=2))
+        print(json.dumps(connect.env(target, url), indent=2))
         return
     is_fish = Path(os.environ.get("SHELL", "")).name == "fish"
-    for name, value in values.items():
-        print(f"set -gx {name} {shlex.quote(value)}" if is_fish else f"export {name}={shlex.quote(value)}")
+    print("\n".join(connect.shell_lines(target, url, is_fish=is_fish)))
 
 
 def proxy_url(config_file: Path | None, data_dir: Path | None) -> str:

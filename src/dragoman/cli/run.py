@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +19,15 @@ def run(
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
-    """Run a program with the variables of all clients set, in its environment alone; its exit code is passed on."""
+    """Run a program with the variables of all clients set, in its environment alone; its exit code is passed on.
+
+    Codex reads no variable; it gets the address as an argument.
+    """
     program = shutil.which(command[0])
     if program is None:
         raise BadRequest(f"there is no program {command[0]!r} on the path")
     url = proxy_url(config_file, data_dir)
     sys.stdout.flush()
+    words = [command[0], *connect.arguments(Path(program).name, url), *command[1:]]
     # Taking this process's place passes on signals, terminal and exit code as they are.
-    os.execve(program, command, {**os.environ, **connect.env_all(url)})
+    os.execve(program, words, {**os.environ, **connect.env_all(url)})

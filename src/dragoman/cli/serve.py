@@ -42,7 +42,6 @@ def print_ready(start: Start, running: Running) -> None:
     print(f"Settings      {', '.join(start.config_files) or 'defaults; no dragoman.yaml was found'}")
     found = [target for program, target in _TOOLS.items() if shutil.which(program)]
     for target in found or ["openai", "anthropic"]:
-        exports = " ".join(f"{name}={value}" for name, value in connect.env(target, running.url).items())
-        print(f"{target:<13} export {exports}")
+        print(f"{target:<13} {connect.start_line(target, running.url)}")
     print('More          eval "$(dragoman env claude)"   or   dragoman run -- COMMAND')
     sys.stdout.flush()

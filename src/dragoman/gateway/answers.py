@@ -45,7 +45,7 @@ def health_without_keeper() -> tuple[Fields, bytes]:
 
 
 def hello() -> tuple[Fields, bytes]:
-    """Claude Code asks `HEAD /api/hello` whether somebody is there."""
+    """Claude Code asks `HEAD /api/hello`, or the head of its base URL, whether somebody is there."""
     return [(b"content-type", b"text/plain; charset=utf-8")], b"hello\n"
 
 

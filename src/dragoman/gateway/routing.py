@@ -74,8 +74,11 @@ class Plan:
             name, slash, rest = path[2:].partition("/")
             run = unquote(name)
             path = slash + rest
-            if not run or len(run) > _MAX_RUN or not run.isprintable() or not path:
+            is_base = path in ("", "/") and head.method == "HEAD"
+            if not run or len(run) > _MAX_RUN or not run.isprintable() or not (path or is_base):
                 return Way("none", status=404, message=f"/~{name} names no run with a path behind it: /~RUN/v1/…")
+            if is_base:  # Claude Code and Ollama ask for the head of their base URL to see whether somebody is there
+                return Way("hello", endpoint="hello", run=run)
         first = path[1:].partition("/")[0]
         if first in _PROXY_SEGMENTS:
             return self._by_dialect(head, path, query, run)

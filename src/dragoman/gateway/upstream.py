@@ -15,7 +15,7 @@ from dragoman.records.redaction import is_secret_parameter
 from dragoman.records.setup import Auth, Provider, Timeouts
 from dragoman.wire.headers import HOP_BY_HOP, Fields, is_token
 
-CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-amz-security-token"})
 """What a client may authenticate itself by; all of it goes when Dragoman has a credential of its own."""
 
 DROP, HOST, CREDENTIAL, REPLACED = range(1, 5)

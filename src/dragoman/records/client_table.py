@@ -87,6 +87,7 @@ PROMPTS: list[tuple[str, str]] = [
     ("cline", "You are Cline"),
     ("goose", "general-purpose AI agent called goose"),
     ("openhands", "You are OpenHands"),
+    ("pi", "operating inside pi, a coding agent harness"),
 ]
 VERSION_IN_PROMPT = re.compile(r"cc_version=(\d+\.\d+\.\d+)")
 """Claude Code's attribution line; what follows the third number changes with each request."""

@@ -5,6 +5,7 @@ where the client already has them. Client facts: seen on the wire, 2026-11, with
 """
 
 import json
+import shlex
 
 import msgspec
 
@@ -45,6 +46,34 @@ def env(target: str, base_url: str) -> dict[str, str]:
     }[target]
 
 
+def arguments(program: str, base_url: str) -> list[str]:
+    """Return what a program wants on its command line since no variable leads it here; most want nothing.
+
+    Codex 0.169.0 does not read OPENAI_BASE_URL; earlier ones did.
+    """
+    return ["-c", f"openai_base_url={json.dumps(base_url + '/v1')}"] if program == "codex" else []
+
+
+def shell_lines(target: str, base_url: str, *, is_fish: bool = False) -> list[str]:
+    """Return the lines to `eval`, so that a shell leads one client to `base_url`."""
+    lines = [
+        f"set -gx {name} {shlex.quote(value)}" if is_fish else f"export {name}={shlex.quote(value)}"
+        for name, value in env(target, base_url).items()
+    ]
+    more = shlex.join(arguments(target, base_url))
+    if more and is_fish:
+        lines.append(f"function {target}; command {target} {more} $argv; end")
+    elif more:
+        lines.append(f'{target}() {{ command {target} {more} "$@"; }}')
+    return lines
+
+
+def start_line(target: str, base_url: str) -> str:
+    """Return the one line that a person types for this client."""
+    more = arguments(target, base_url)
+    return shlex.join([target, *more]) if more else "; ".join(shell_lines(target, base_url))
+
+
 def env_all(base_url: str) -> dict[str, str]:
     """Return the variables of all clients at once, for a child process."""
     return {name: value for target in ENV_TARGETS for name, value in env(target, base_url).items()}
@@ -57,7 +86,7 @@ def connect(base_url: str) -> Connect:
 
 
 def _exports(target: str, base_url: str) -> str:
-    return "\n".join(f"export {name}={value}" for name, value in env(target, base_url).items())
+    return "\n".join(shell_lines(target, base_url))
 
 
 def _shell(note: str, text: str) -> Block:
@@ -82,7 +111,7 @@ def _codex(base_url: str) -> Snippet:
             'wire_api = "responses"',
         ]
     )
-    once = f"codex -c 'openai_base_url=\"{base_url}/v1\"'"
+    once = start_line("codex", base_url)
     return Snippet(
         id="codex",
         title="Codex",
@@ -179,9 +208,33 @@ def _ollama(base_url: str) -> Snippet:
 
 
 def _bedrock(base_url: str) -> Snippet:
-    # A signature covers the host, so only a bearer key of the client crosses. boto3 1.44.5.
-    text = f"{_exports('bedrock', base_url)}\nexport AWS_BEARER_TOKEN_BEDROCK=…  # a Bedrock API key"
-    return Snippet(id="bedrock", title="Bedrock", blocks=[_shell("In a shell", text)])
+    # A signature covers the host, so AWS refuses it once the host has changed; and boto3 sends a bearer key over
+    # TLS alone. So the key is Dragoman's, and takes the place of the signature. boto3 1.44.5.
+    settings = "\n".join(
+        [
+            "providers:",
+            "  - slug: bedrock",
+            "    base_url: https://bedrock-runtime.us-east-1.amazonaws.com   # your region",
+            "    dialects: [bedrock_invoke, bedrock_converse]",
+            "    default_for: [bedrock_invoke, bedrock_converse]",
+            "    auth: {scheme: bearer, key_env: AWS_BEARER_TOKEN_BEDROCK}",
+            f"# reached at {base_url}/model/… once Dragoman was started with that key in its environment",
+        ]
+    )
+    shell = "\n".join(
+        [
+            _exports("bedrock", base_url),
+            "export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none   # the SDK wants some",
+        ]
+    )
+    return Snippet(
+        id="bedrock",
+        title="Bedrock",
+        blocks=[
+            Block(note="In dragoman.yaml, with a Bedrock API key", language="yaml", text=settings),
+            _shell("In the program's shell", shell),
+        ],
+    )
 
 
 def _curl(base_url: str) -> Snippet:

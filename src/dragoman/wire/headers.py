@@ -28,7 +28,7 @@ OURS = b"x-dragoman-"
 
 SPECIAL = HOP_BY_HOP | {
     *(b"host", b"content-length", b"transfer-encoding", b"expect", b"trailer", b"http2-settings"),
-    *(b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"),
+    *(b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-amz-security-token"),
     *(b"origin", b"sec-fetch-site"),
 }
 """Headers that somebody here may have to look at; all others only pass."""
