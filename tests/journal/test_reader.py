@@ -103,20 +103,61 @@ def test_a_tail_that_the_writer_cut_back_leaves_no_gap(journal: FakeJournal, rea
     assert gaps_of(items) == []
 
 
-def test_a_broken_frame_ends_its_file_and_the_next_one_is_read(journal: FakeJournal, reader: JournalReader) -> None:
+def broken(text: bytes) -> bytes:
+    frame = bytearray(encode_frame(chunk(text)))
+    frame[-1] ^= 1
+    return bytes(frame)
+
+
+def test_a_broken_frame_before_a_whole_one_is_skipped_alone(journal: FakeJournal, reader: JournalReader) -> None:
     journal.write(chunk(b"before"))
-    broken = bytearray(encode_frame(chunk(b"broken")))
-    broken[-1] ^= 1
-    journal.append(bytes(broken))
-    journal.write(chunk(b"after"))
+    journal.append(broken(b"broken"))
     assert data_of(read_all(reader)) == [b"before"]
     assert reader.trouble == "the checksum does not match"
+    journal.write(chunk(b"after"))
+    items = read_all(reader)
+    assert data_of(items) == [b"after"]
+    assert [(gap.lost_bytes, gap.why) for gap in gaps_of(items)] == [
+        (len(broken(b"broken")), "the checksum does not match")
+    ]
+
+
+def test_a_broken_frame_at_the_end_of_its_file_is_skipped_for_the_next(
+    journal: FakeJournal, reader: JournalReader
+) -> None:
+    journal.append(broken(b"broken") + b"\x05\x00")
+    assert data_of(read_all(reader)) == []
     journal.rotate()
     journal.write(chunk(b"next"))
     items = read_all(reader)
     assert data_of(items) == [b"next"]
     (gap,) = gaps_of(items)
     assert gap.why == "the checksum does not match"
+
+
+@pytest.mark.parametrize("damage", ["frame", "magic"])
+def test_a_damaged_file_is_put_aside_instead_of_removed(
+    journal: FakeJournal, reader: JournalReader, damage: str
+) -> None:
+    first = journal.path
+    if damage == "magic":
+        first.write_bytes(b"DRGMJ999" + first.read_bytes()[8:])
+    else:
+        journal.append(broken(b"broken"))
+    journal.rotate()
+    read_all(reader)
+    assert reader.remove_before(2) == 1
+    assert journal.sequences == [2]
+    assert first.with_name(first.name + ".damaged").exists()
+
+
+def test_a_torn_tail_is_no_damage(journal: FakeJournal, reader: JournalReader) -> None:
+    first = journal.path
+    journal.append(encode_frame(chunk(b"torn"))[:-3])
+    journal.rotate()
+    assert len(gaps_of(read_all(reader))) == 1
+    reader.remove_before(2)
+    assert not list(first.parent.glob("*.damaged"))
 
 
 def test_a_length_that_cannot_be_is_damage(journal: FakeJournal, reader: JournalReader) -> None:

@@ -1,10 +1,11 @@
 """Read the journal of one gateway, file after file, while it is being written.
 
 Promise: each whole frame is given once, in the order in which it was written, with the place where it stood;
-what cannot be read is given as a `Gap` and never holds up what follows in later files. An incomplete or broken
-frame is "not yet" while no later file exists, since the writer may still be at it; once a later file exists it
-is final and skipped. Memory is bounded by one block and one frame.
-Does not know exchanges, and removes only what it is told to remove.
+what cannot be read is given as a `Gap` and never holds up what follows. A broken frame before a whole one is
+skipped alone. Another incomplete or broken frame is "not yet" while no later file exists, since the writer may
+still be at it; once a later file exists the rest of its file is skipped. Memory is bounded by one block and one
+frame.
+Does not know exchanges, and removes only what it is told to remove; a file with damage is put aside instead.
 """
 
 import os
@@ -28,7 +29,9 @@ MAX_FRAME_BYTES = 1024**3
 """No writer makes frames this long; a greater length is damage."""
 
 _SUFFIX = ".journal"
+_ASIDE = ".damaged"
 _frame_head = Layout("<IQ")
+_WRONG_CHECKSUM = "the checksum does not match"
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
@@ -61,6 +64,7 @@ class JournalReader:
         self._block_bytes = block_bytes
         self._fd: int | None = None
         self._trouble: str | None = None
+        self._damaged: set[int] = set()
 
     @property
     def place(self) -> tuple[int, int]:
@@ -114,11 +118,19 @@ class JournalReader:
         return total
 
     def remove_before(self, sequence: int) -> int:
-        """Remove the files below `sequence`, but never the newest one; returns how many went."""
+        """Remove the files below `sequence`, but never the newest one; returns how many went.
+
+        A file in which something was unreadable is renamed: another version, or a person, may make sense of it.
+        """
         known = self._sequences()
         doomed = [one for one in known[:-1] if one < sequence]
         for one in doomed:
-            self._path(one).unlink(missing_ok=True)
+            path = self._path(one)
+            if one in self._damaged:
+                self._damaged.discard(one)
+                path.rename(path.with_name(path.name + _ASIDE))
+            else:
+                path.unlink(missing_ok=True)
         return len(doomed)
 
     def close(self) -> None:
@@ -194,11 +206,17 @@ class JournalReader:
                 break
             payload = block[start:stop]
             if digest(payload) != checksum:
-                self._trouble = "the checksum does not match"
-                break
+                if not _is_whole_frame(block, stop):
+                    self._trouble = _WRONG_CHECKSUM
+                    break
+                self._damaged.add(sequence)
+                items.append(Gap(sequence, base + at, stop - at, _WRONG_CHECKSUM))
+                at = stop
+                continue
             try:
                 items.append(Found(decode(payload), sequence, base + at, base + stop))
             except msgspec.DecodeError as error:  # whole, but of a kind that a later version writes
+                self._damaged.add(sequence)
                 items.append(Gap(sequence, base + at, stop - at, f"a record that is not known here: {error}"))
             at = stop
             if only_first:
@@ -209,6 +227,8 @@ class JournalReader:
         """Leave the file for the next one, and say so when bytes of it were not read."""
         left = self._size_of(self._sequence) - self._offset
         if left > 0:
+            if self._trouble is not None:
+                self._damaged.add(self._sequence)
             why = self._trouble or "the last frame is not whole"
             items.append(Gap(self._sequence, self._offset, left, why))
         following = self._next_sequence()
@@ -236,6 +256,15 @@ class JournalReader:
 
     def _path(self, sequence: int) -> Path:
         return self.directory / f"{sequence:010d}{_SUFFIX}"
+
+
+def _is_whole_frame(block: bytes, at: int) -> bool:
+    """Say whether a whole frame stands in `block` at `at`."""
+    if len(block) - at < FRAME_HEAD_BYTES:
+        return False
+    length, checksum = _frame_head.unpack_from(block, at)
+    payload = block[at + FRAME_HEAD_BYTES : at + FRAME_HEAD_BYTES + length]
+    return 0 < length == len(payload) and xxhash.xxh3_64_intdigest(payload) == checksum
 
 
 def _sequences_in(names: list[str]) -> Iterator[int]:
