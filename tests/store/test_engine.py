@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dragoman.errors import BadConfig
-from dragoman.store import Store, schema, search
+from dragoman.store import Batch, Store, schema, search
 from dragoman.store.migrations.run import script, upgrade
 
 
@@ -93,3 +93,12 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_a_store_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(BadConfig, match="expected sqlite:////absolute"):
         Store("mysql://localhost/x")
+
+
+def test_nothing_is_taken_for_stored_once_the_file_is_gone(store: Store, path: Path) -> None:
+    store.commit(Batch())
+    path.rename(path.with_name("moved.db"))
+    with pytest.raises(FileNotFoundError, match="removed or replaced while Dragoman ran"):
+        store.commit(Batch())
+    path.with_name("moved.db").rename(path)
+    store.commit(Batch())

@@ -4,6 +4,7 @@ One connection writes, used by the writer's thread alone; a small pool reads, ea
 Opening brings the tables to the newest form; Alembic is loaded only when they are not there yet.
 """
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Engines:
         event.listen(self.writer, "begin", _begin_immediate)
         event.listen(self.reader, "connect", _prepare_reader)
         event.listen(self.reader, "begin", _begin)
+        self._inode = 0
 
     def prepare(self) -> None:
         """Make the file or bring its tables to the newest form. Raises BadConfig with what to do."""
@@ -45,6 +47,7 @@ class Engines:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.writer.connect() as connection:
                 self._migrate(connection)
+            self._inode = self.path.stat().st_ino
         except OSError as error:
             raise BadConfig(
                 f"cannot make {self.path.parent}: {error.strerror}; {_ELSEWHERE}", field="data_dir"
@@ -70,6 +73,16 @@ class Engines:
         from dragoman.store.migrations.run import upgrade
 
         upgrade(connection)
+
+    def require_file(self) -> None:
+        """Raise FileNotFoundError when the file was taken away: SQLite would go on writing to what nobody finds."""
+        try:
+            found = self.path.stat().st_ino
+        except FileNotFoundError:
+            found = None
+        if found != self._inode:
+            what = "the database was removed or replaced while Dragoman ran; start Dragoman again"
+            raise FileNotFoundError(errno.ENOENT, what, str(self.path))
 
     def close(self) -> None:
         self.reader.dispose()

@@ -66,7 +66,11 @@ class Store:
     # taking in
 
     def commit(self, batch: Batch) -> list[Row]:
-        """Store a batch in one transaction; returns the rows that changed, with `seq`, `parent`, `conversation`."""
+        """Store a batch in one transaction; returns the rows that changed, with `seq`, `parent`, `conversation`.
+
+        Raises FileNotFoundError when the database's file is gone, so that journals are not taken for stored.
+        """
+        self._engines.require_file()
         return self._writer.do(lambda hand: Commit(hand).take(batch))
 
     def positions(self) -> dict[str, Position]:
