@@ -74,7 +74,7 @@ def process(command: list[str], **options: object) -> Iterator[subprocess.Popen[
                 except subprocess.TimeoutExpired:
                     started.kill()
                     started.wait()
-            elif started.returncode not in (0, -signal.SIGTERM):
+            elif started.returncode not in (0, -signal.SIGTERM, -signal.SIGKILL):
                 output.seek(0)
                 print(output.read().decode(errors="replace")[-3000:], file=sys.stderr)
 
@@ -104,7 +104,7 @@ class Target:
     path: str
     pids: tuple[int, ...]
     keeper: int | None = None
-    data_dir: Path | None = None
+    """Waited for after each round, and its CPU measured."""
 
 
 @contextlib.contextmanager
@@ -137,8 +137,8 @@ http {{
 
 
 @contextlib.contextmanager
-def dragoman(upstream_port: int) -> Iterator[Target]:
-    """Dragoman with everything captured."""
+def dragoman(upstream_port: int, *, keeper_stopped: bool = False) -> Iterator[Target]:
+    """Dragoman with everything captured. With `keeper_stopped` its keeper stands still, and all is thrown away."""
     port = free_port()
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "dragoman.yaml"
@@ -154,7 +154,12 @@ def dragoman(upstream_port: int) -> Iterator[Target]:
             lines = children_of(supervisor.pid)
             gateways = tuple(pid for pid, line in lines.items() if "_gateway" in line)
             keeper = next(pid for pid, line in lines.items() if "_keeper" in line)
-            yield Target("dragoman", port, "/v1/chat/completions", gateways, keeper, Path(place) / "data")
+            if not keeper_stopped:
+                yield Target("dragoman", port, "/v1/chat/completions", gateways, keeper)
+                return
+            os.kill(keeper, signal.SIGSTOP)
+            yield Target("dragoman", port, "/v1/chat/completions", gateways)
+            supervisor.kill()  # its children end with it
 
 
 def wait_until_ready(port: int, limit_s: float = 30) -> None:
@@ -205,7 +210,8 @@ def time_to_first_request(upstream_port: int) -> float:
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "dragoman.yaml"
         config.write_text(
-            f"providers: [{{slug: bench, base_url: 'http://127.0.0.1:{upstream_port}', default_for: [openai_chat]}}]\n"
+            f"providers: [{{slug: bench, base_url: 'http://127.0.0.1:{upstream_port}', dialects: [openai_chat],"
+            " default_for: [openai_chat]}]\n"
         )
         begun = time.monotonic()
         command = [sys.executable, "-m", "dragoman", "serve", "--port", str(port), "--config", str(config)]

@@ -1,7 +1,5 @@
 """Interleaved rounds over targets, and the medians of what they cost."""
 
-import os
-import signal
 import statistics
 import time
 import urllib.request
@@ -41,36 +39,28 @@ def bytes_per_chunk(port: int) -> float:
 
 def run(
     targets: list[Target], kind: str, *, connections: int, seconds: float, rounds: int, unit_bytes: float | None = None,
-    keeper_stopped: bool = False,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
     """Load each target in turn, `rounds` times; returns medians by target.
 
     With `unit_bytes` the CPU is divided by received bytes / `unit_bytes` (streams), else by requests. The keeper is
-    drained after each round, so that none works for another; with `keeper_stopped` it stands still meanwhile.
+    drained after each round, so that none works for another.
     """
     samples: dict[str, Samples] = defaultdict(Samples)
     for _ in range(rounds):
         for target in targets:
-            _one_round(target, kind, samples[target.name], connections, seconds, unit_bytes, keeper_stopped)
+            _one_round(target, kind, samples[target.name], connections, seconds, unit_bytes)
     return {name: one.medians() for name, one in samples.items()}
 
 
 def _one_round(
-    target: Target, kind: str, samples: Samples, connections: int, seconds: float, unit_bytes: float | None,
-    keeper_stopped: bool,
-) -> None:  # fmt: skip
+    target: Target, kind: str, samples: Samples, connections: int, seconds: float, unit_bytes: float | None
+) -> None:
     keeper = target.keeper
-    if keeper and keeper_stopped:
-        os.kill(keeper, signal.SIGSTOP)
     keeper_before = cpu_seconds(keeper) if keeper else 0.0
     before = sum(map(cpu_seconds, target.pids))
-    try:
-        summary = load(target, kind, connections=connections, seconds=seconds)
-        time.sleep(0.05)
-        spent = sum(map(cpu_seconds, target.pids)) - before
-    finally:
-        if keeper and keeper_stopped:
-            os.kill(keeper, signal.SIGCONT)
+    summary = load(target, kind, connections=connections, seconds=seconds)
+    time.sleep(0.05)
+    spent = sum(map(cpu_seconds, target.pids)) - before
     units = summary["bytes"] / unit_bytes if unit_bytes else summary["requests"]
     samples.cpu_us.append(spent / units * 1e6)
     samples.per_second.append(summary["requests"] / summary["duration_us"] * 1e6)
@@ -78,5 +68,4 @@ def _one_round(
     samples.p99_us.append(summary["p99_us"])
     if keeper:
         wait_until_drained(target)
-        if not keeper_stopped:
-            samples.keeper_cpu_us.append((cpu_seconds(keeper) - keeper_before) / summary["requests"] * 1e6)
+        samples.keeper_cpu_us.append((cpu_seconds(keeper) - keeper_before) / summary["requests"] * 1e6)
