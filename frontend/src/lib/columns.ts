@@ -63,6 +63,8 @@ const KINDS: Record<keyof Row, Kind> = {
 }
 const FIELDS = Object.keys(KINDS) as (keyof Row)[]
 
+const DRAWN_LIMIT = 400
+
 interface Column {
   set(slot: number, value: unknown): void
   get(slot: number): unknown
@@ -155,6 +157,8 @@ export class ColumnStore {
   >
   private slots = new Map<string, number>()
   private free: number[] = []
+  /** Rows put together lately: the same object as long as nothing of it changed, so that drawing can tell. */
+  private drawn = new Map<number, Row>()
   private size = 0
   private capacity = 0
 
@@ -175,6 +179,7 @@ export class ColumnStore {
       this.slots.set(row.id, slot)
     }
     for (const field of FIELDS) this.columns[field].set(slot, row[field])
+    this.drawn.delete(slot)
     return slot
   }
 
@@ -182,6 +187,7 @@ export class ColumnStore {
   patch(id: string, fields: Partial<Row>): boolean {
     const slot = this.slots.get(id)
     if (slot === undefined) return false
+    this.drawn.delete(slot)
     for (const field of Object.keys(fields) as (keyof Row)[]) this.columns[field]?.set(slot, fields[field])
     return true
   }
@@ -190,6 +196,7 @@ export class ColumnStore {
     const slot = this.slots.get(id)
     if (slot === undefined) return undefined
     this.slots.delete(id)
+    this.drawn.delete(slot)
     this.free.push(slot)
     return slot
   }
@@ -203,8 +210,12 @@ export class ColumnStore {
   }
 
   row(slot: number): Row {
+    const known = this.drawn.get(slot)
+    if (known) return known
     const row: Record<string, unknown> = {}
     for (const field of FIELDS) row[field] = this.columns[field].get(slot)
+    if (this.drawn.size >= DRAWN_LIMIT) this.drawn.clear()
+    this.drawn.set(slot, row as Row)
     return row as Row
   }
 
