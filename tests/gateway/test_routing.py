@@ -247,3 +247,15 @@ async def test_a_request_keeps_the_setup_it_began_with(tmp_path: Path) -> None:
         versions = [gateway.of(reply.exchange, Opened)[0].setup_version for reply in (first, second)]
         assert versions == [1, 2]
         assert (len(one.received), len(other.received)) == (1, 1)
+
+
+async def test_a_provider_that_cannot_be_asked_does_not_keep_others_from_being_published(tmp_path: Path) -> None:
+    broken = ["http://h:99999", "http://[::1", "http://" + "ł" * 80]
+    async with FakeUpstream() as upstream, running_gateway(tmp_path, openai=upstream.url) as gateway:
+        upstream.reply(OK)
+        known = gateway.gateway.plan.setup.providers
+        gateway.change(providers=[*known, *(Provider(slug=f"b{n}", base_url=url) for n, url in enumerate(broken))])
+        async with gateway.client() as client:
+            assert (await client.ask(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")).status == 200
+            reply = await client.ask(b"GET /b0/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"Port out of range" in reply.body

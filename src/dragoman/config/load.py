@@ -4,14 +4,22 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from dragoman.config.layers import Layer, lay_over, read_env, read_file, read_flags
 from dragoman.config.tree import Config, File, Start, is_loopback, split_address
 from dragoman.errors import BadConfig
-from dragoman.records.setup import BUILTIN_PROVIDERS, RESERVED_SEGMENTS, SLUG, Edited, Provider, Setup, merge
+from dragoman.records.setup import (
+    BUILTIN_PROVIDERS,
+    RESERVED_SEGMENTS,
+    SLUG,
+    Edited,
+    Provider,
+    Setup,
+    merge,
+    provider_fault,
+)
 
 FILE_NAME = "dragoman.yaml"
 
@@ -178,7 +186,8 @@ def _check_provider(provider: Provider, layer: Layer, steps: tuple[str | int, ..
             f"expected small letters, digits and hyphens, at most 63, beginning with a letter or digit, "
             f"found {provider.slug!r}",
         )
-    _check_url(provider.base_url, layer, (*steps, "base_url"))
+    if (fault := provider_fault(provider)) is not None:
+        raise layer.complain((*steps, *fault[0].split(".")), fault[1])
     unspoken = [one for one in provider.default_for if one not in provider.dialects]
     if unspoken:
         raise layer.complain((*steps, "default_for"), f"{unspoken[0]} is not among the provider's `dialects`")
@@ -196,21 +205,6 @@ def _check_provider(provider: Provider, layer: Layer, steps: tuple[str | int, ..
             auth,
             "expected `key_env`, the environment variable with the key; without `auth` the client's own key passes",
         )
-
-
-def _check_url(url: str, layer: Layer, steps: tuple[str | int, ...]) -> None:
-    expected = "expected a URL such as https://api.example.com or http://127.0.0.1:11434/v1"
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError as error:
-        raise layer.complain(steps, f"{expected}, found {url!r} ({error})") from error
-    if not is_good:
-        raise layer.complain(steps, f"{expected}, found {url!r}")
-    if parts.username or parts.password:
-        raise layer.complain(steps, "a URL with a user or password would show it; use `auth`")
-    if parts.query or parts.fragment:
-        raise layer.complain(steps, "expected a URL without query; fixed parameters go to `query`")
 
 
 def _check_trust(provider: Provider, layer: Layer, steps: tuple[str | int, ...]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from dragoman.errors import BadConfig
 from dragoman.records.redaction import is_secret_parameter
-from dragoman.records.setup import Auth, Provider, Timeouts
+from dragoman.records.setup import Auth, Provider, Timeouts, provider_fault
 from dragoman.wire.headers import HOP_BY_HOP, Fields, is_token
 
 CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-amz-security-token"})
@@ -103,6 +103,11 @@ def is_credential_parameter(name: bytes) -> bool:
 
 def provider_upstream(provider: Provider, data_dir: Path) -> Upstream:
     """Make a provider ready. What is wrong with it becomes its `fault`; nothing is raised."""
+    fault = provider_fault(provider)
+    if fault is not None:
+        upstream = Upstream(provider.slug, Address("http", "", 0), provider.timeouts)
+        upstream.fault = f"provider {provider.slug}: {fault[0]}: {fault[1]}"
+        return upstream
     url = urlsplit(provider.base_url)
     default_port = 443 if url.scheme == "https" else 80
     port = url.port or default_port

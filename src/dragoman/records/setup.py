@@ -7,8 +7,11 @@ gateway by reference, so that a request keeps the one it began with. Secrets are
 
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
+
+from dragoman.wire.headers import HOP_BY_HOP, OURS, is_token
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 RESERVED_SEGMENTS = frozenset({"ui", "api", "mcp", "metrics", "healthz", "readyz", "v1", "v1beta", "model"})
@@ -60,6 +63,48 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     verify_tls: bool = True
     source: str = "builtin"
     """`builtin`, `file:PATH:LINE`, or `edited`: where this entry comes from; only `edited` ones can be changed."""
+
+
+_HOST = re.compile(r"[0-9A-Za-z._:%-]+")
+_NEVER_SET = HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"expect", b"trailer"}
+
+
+def url_fault(url: str) -> str | None:
+    """Say what is wrong with a provider's `base_url`, None when requests can be sent there."""
+    expected = f"found {url[:200]!r}, expected a URL such as https://api.example.com or http://127.0.0.1:11434/v1"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        ascii_host = host if host.isascii() else host.encode("idna").decode()
+        is_good = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError as error:  # UnicodeError with it
+        return f"{expected} ({error})"
+    if not is_good or not _HOST.fullmatch(ascii_host) or any(not " " < sign != "\x7f" for sign in url):
+        return expected
+    if parts.username or parts.password:
+        return "a URL with a user or password would show it; use `auth`"
+    if parts.query or parts.fragment:
+        return "a base URL has no query; put it into `query`"
+    return None
+
+
+def provider_fault(provider: Provider) -> tuple[str, str] | None:
+    """Say what keeps requests from being sent to a provider: the field and what is wrong. None when nothing does."""
+    if fault := url_fault(provider.base_url):
+        return "base_url", fault
+    named = [("headers", name) for name in provider.headers]
+    if provider.auth is not None and provider.auth.name is not None:
+        named.append(("auth.name", provider.auth.name))
+    for field, name in named:
+        low = name.encode("utf-8", "replace").lower()
+        if not is_token(low):
+            return field, f"{name!r} cannot be sent: it is no name of a header"
+        if low in _NEVER_SET or low.startswith(OURS):
+            return field, f"{name!r} is set by the gateway itself and cannot be given"
+    for name, value in provider.headers.items():
+        if not value.isprintable():
+            return "headers", f"{name!r} cannot be sent: its value has a line end or another control sign"
+    return None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
