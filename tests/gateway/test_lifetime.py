@@ -320,3 +320,28 @@ async def test_a_name_with_two_addresses_reaches_the_one_that_listens(tmp_path: 
         url = f"http://localhost:{upstream.port}"
         async with running_gateway(tmp_path, openai=url) as gateway, gateway.client() as client:
             assert (await client.ask(POST)).body == b"ok"
+
+
+async def test_a_provider_that_leads_back_here_ends_soon(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, openai="http://127.0.0.1:1") as gateway:
+        gateway.change(providers=[provider("openai", f"http://127.0.0.1:{gateway.port}")])
+        async with gateway.client() as client:
+            reply = await client.ask(POST)
+            assert reply.status == 508
+            assert b"leads to Dragoman" in reply.body
+            assert (await client.ask(POST)).status == 508
+        assert gateway.gateway.requests_total == 12
+        assert not gateway.gateway.exchanges
+
+
+async def test_a_provider_at_another_path_of_ours_is_no_loop(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream, running_gateway(tmp_path, ollama=upstream.url) as gateway:
+        upstream.reply(OK)
+        gateway.change(
+            providers=[
+                provider("ollama", upstream.url),
+                provider("openai", f"http://127.0.0.1:{gateway.port}/ollama/v1"),
+            ]
+        )
+        async with gateway.client() as client:
+            assert [(await client.ask(POST)).status for _ in range(3)] == [200, 200, 200]

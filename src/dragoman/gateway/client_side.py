@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from dragoman.gateway.answers import error_of, own_reply
 from dragoman.gateway.endpoint import Exchange
+from dragoman.gateway.pool import shown
 from dragoman.gateway.request import unreadable_request
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import BadMessage, ChunkedDecoder, find_head_end
@@ -75,7 +76,7 @@ class ClientSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.peer = _shown(peer)
+        self.peer = shown(peer)
         self.number = self.gateway.joined(self)
         if len(self.gateway.connections) > self.gateway.plan.limits.connections:
             message = f"all {self.gateway.plan.limits.connections} connections (limits.connections) are taken"
@@ -374,9 +375,3 @@ class ClientSide(asyncio.Protocol):
         """The gateway drains: a connection without a request is closed, another one after its reply."""
         if self._exchange is None and self._state == _HEAD and not self._buffer:
             self.transport.close()
-
-
-def _shown(peer: object) -> str:
-    if isinstance(peer, tuple) and len(peer) >= 2:
-        return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
-    return "local"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 HELD_BYTES = 1024 * 1024
 """How much of a body is kept for a retry."""
+MAX_DEPTH = 4
+"""How often a request may come back to this gateway through a provider that leads to itself."""
 UNSENT_BYTES = 256 * 1024
 """How much of a body is read before there is a connection to send it on."""
 
@@ -37,7 +39,7 @@ class Exchange:
     """One request and all that comes of it."""
 
     __slots__ = (
-        "_connecting", "_has_ended_request", "_held", "_held_bytes", "_length", "_number", "_plan", "_relay",
+        "_connecting", "_depth", "_has_ended_request", "_held", "_held_bytes", "_length", "_number", "_plan", "_relay",
         "_request", "_request_bytes", "_side", "client", "cors", "gateway", "has_invited", "head", "id", "is_over",
         "is_request_whole", "recorder", "upgrades", "way",
     )  # fmt: skip
@@ -58,6 +60,7 @@ class Exchange:
         """True once the client was told to send its body (`100 Continue`)."""
         self._plan = gateway.requests.plan
         self._request = request
+        self._depth = 0
         self._length = length
         """Digits of `content-length`."""
         self._side: UpstreamSide | None = None
@@ -141,6 +144,11 @@ class Exchange:
 
     def _refusal_now(self) -> Refusal | None:
         """Say why this request may not pass at this moment, whatever its head says."""
+        caller = self.gateway.pool.by_local.get(self.client.peer)
+        if caller is not None:
+            self._depth = caller.depth + 1
+            if self._depth > MAX_DEPTH:
+                return 508, "loop", f"the request came back {MAX_DEPTH} times: a provider's base_url leads to Dragoman"
         limit = self._plan.limits.body
         if int(self._length) > limit:
             return 413, "body_too_long", f"a body of {int(self._length)} bytes is above limits.body ({limit} bytes)"
@@ -195,6 +203,7 @@ class Exchange:
         """Send on a connection what has come up to now."""
         self._number += 1
         self._side = side
+        side.depth = self._depth
         self._relay = Relay(self, side, self.gateway.clock.mono_ns())
         self._note_attempt(side.use_count, side.times_ns)
         head = self._request.head_with(self._length)

@@ -46,6 +46,8 @@ class Pool:
         self._book = book
         self._idle: dict[Address, list[UpstreamSide]] = {}
         self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+        self.by_local: dict[str, UpstreamSide] = {}
+        """Open connections by their own end, as a client's `peer` would show it: who finds itself here is in a loop."""
 
     @property
     def idle_count(self) -> int:
@@ -82,6 +84,7 @@ class Pool:
         found = await _look_up(address)
         looked_up = self._clock.mono_ns()
         sock = await _connect_first(found, address)
+        local = shown(sock.getsockname())
         connected = self._clock.mono_ns()
         try:
             side = await self._open(factory, sock, address)
@@ -90,6 +93,9 @@ class Pool:
             raise
         tls_ns = self._clock.mono_ns() - connected if address.scheme == "https" else 0
         side.times_ns = (looked_up - begun, connected - looked_up, tls_ns)
+        if not side.is_closed:
+            side.local = local
+            self.by_local[local] = side
         return side
 
     async def _open(self, factory: Any, sock: socket.socket, address: Address) -> UpstreamSide:
@@ -121,6 +127,8 @@ class Pool:
 
     def _released(self, side: UpstreamSide, *, is_reusable: bool) -> None:
         """A connection's reply has ended well, or the connection is gone."""
+        if not is_reusable:
+            self.by_local.pop(side.local, None)
         kept = self._idle.setdefault(side.address, [])
         if is_reusable and len(kept) < MAX_IDLE:
             side.idle_since_ns = self._clock.mono_ns()
@@ -143,6 +151,13 @@ class Pool:
             for side in kept:
                 side.transport.abort()
         self._idle.clear()
+
+
+def shown(peer: object) -> str:
+    """Write one end of a connection as the record does: `127.0.0.1:5123`, `[::1]:5123`, or `local`."""
+    if isinstance(peer, tuple) and len(peer) >= 2:
+        return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
+    return "local"
 
 
 def _named(address: Address) -> str:

@@ -60,8 +60,8 @@ class UpstreamSide(asyncio.Protocol):
 
     __slots__ = (
         "_book", "_buffer", "_decoder", "_framing", "_has_spoken", "_is_persistent", "_left", "_method", "_on_closed",
-        "_wants_pieces", "address", "idle_since_ns", "is_closed", "is_full", "is_request_whole", "owner", "times_ns",
-        "transport", "use_count",
+        "_wants_pieces", "address", "depth", "idle_since_ns", "is_closed", "is_full", "is_request_whole", "local",
+        "owner", "times_ns", "transport", "use_count",
     )  # fmt: skip
 
     def __init__(self, address: Address, book: FieldBook, on_closed: Any) -> None:
@@ -73,6 +73,10 @@ class UpstreamSide(asyncio.Protocol):
         self.is_request_whole = False
         """True once the request was written to its end: before that the connection cannot be used again."""
         self.use_count = 0
+        self.local = ""
+        """Our own end, as its peer sees it."""
+        self.depth = 0
+        """How often the request on its way here has passed through this gateway before."""
         self.idle_since_ns = 0
         self.times_ns: tuple[int, int, int] = (0, 0, 0)
         """What DNS, connect and TLS took."""
