@@ -14,7 +14,7 @@ from dragoman.api.schemas import StreamFrame, StreamFrames
 from dragoman.canonical import Prompt, Reply
 from dragoman.dialects import PARSER_VERSION
 from dragoman.errors import BadRequest, NotFound
-from dragoman.records.exchange import BodyFacts, Detail
+from dragoman.records.exchange import BodyFacts, Detail, Row, state_of
 from dragoman.records.frames import decode_timed, framing_of, split
 from dragoman.wire.encodings import decode
 
@@ -130,8 +130,16 @@ def find(here: Context, exchange: str) -> Detail:
     if detail is not None and (live is None or detail.row.ending is not None):
         return detail
     if live is not None:
-        return msgspec.structs.replace(detail, row=live.row) if detail is not None else Detail(row=live.row)
+        row = _not_stored_yet(live.row)
+        return msgspec.structs.replace(detail, row=row) if detail is not None else Detail(row=row)
     raise missing(exchange)
+
+
+def _not_stored_yet(row: Row) -> Row:
+    """Let an exchange that is over end only when it is stored, with all that its bodies say."""
+    if row.ending is None:
+        return row
+    return msgspec.structs.replace(row, ending=None, duration_ns=None, state=state_of(None, row.status))
 
 
 def load(here: Context, detail: Detail, side: Side) -> bytes:
