@@ -102,3 +102,10 @@ def test_nothing_is_taken_for_stored_once_the_file_is_gone(store: Store, path: P
         store.commit(Batch())
     path.with_name("moved.db").rename(path)
     store.commit(Batch())
+
+
+def test_a_new_database_is_its_owners_alone(store: Store, path: Path) -> None:
+    store.commit(Batch())
+    assert {one.name: one.stat().st_mode & 0o077 for one in path.parent.glob("dragoman.db*")} == {
+        "dragoman.db": 0, "dragoman.db-wal": 0, "dragoman.db-shm": 0,
+    }  # fmt: skip

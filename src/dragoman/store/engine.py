@@ -5,6 +5,7 @@ Opening brings the tables to the newest form; Alembic is loaded only when they a
 """
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Engines:
         """Make the file or bring its tables to the newest form. Raises BadConfig with what to do."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_private()
             with self.writer.connect() as connection:
                 self._migrate(connection)
             self._inode = self.path.stat().st_ino
@@ -73,6 +75,11 @@ class Engines:
         from dragoman.store.migrations.run import upgrade
 
         upgrade(connection)
+
+    def _make_private(self) -> None:
+        """Make the file readable for its owner alone; SQLite gives its log and index the same mode."""
+        if not self.path.exists():
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def require_file(self) -> None:
         """Raise FileNotFoundError when the file was taken away: SQLite would go on writing to what nobody finds."""
