@@ -237,6 +237,20 @@ def test_max_size_fills_the_journal_until_files_are_removed(tmp_path: Path) -> N
     one.close()
 
 
+def test_a_journal_that_reached_its_limit_goes_on_once_all_but_the_newest_file_is_read(tmp_path: Path) -> None:
+    one, turns, _ = journal(tmp_path, max_size=4000)  # file_size is far above it
+    while not one.is_full:
+        one.append(chunk(b"x" * 100))
+        turns.turn()
+    files = sorted(tmp_path.glob("*/*.journal"))
+    assert len(files) > 2
+    for path in files[:-1]:
+        path.unlink()
+    one.tick()
+    assert not one.is_full
+    one.close()
+
+
 def test_slow_append_stops_capture_of_what_runs(tmp_path: Path) -> None:
     one, turns, disk = journal(tmp_path, running=(ID,), max_stall=0.1)
     disk.slow_ns = 200_000_000

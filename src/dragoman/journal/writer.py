@@ -30,6 +30,8 @@ except ImportError:  # Windows has no flock: there is one gateway, and its super
     fcntl = None
 
 VERSION = 1
+LEAST_FILES = 8
+"""A file holds at most this part of `max_size`: the newest one is never removed, and must not fill it alone."""
 BACKLOG_RECORDS = 2000
 """Records without bodies that wait for space on a full disk; past it the oldest are lost."""
 LOCK_TRIES = 20
@@ -286,8 +288,10 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        self._file_limit = min(self.settings.file_size, self.settings.max_size - self._measure())
-        if self._file_limit <= 0:
+        limit = self.settings.max_size
+        left = limit - self._measure()
+        self._file_limit = min(self.settings.file_size, limit // LEAST_FILES, left)
+        if left <= 0:
             self._become_full(f"journal.max_size ({self.settings.max_size} bytes) is reached")
             return
         self._sequence += 1
