@@ -132,6 +132,8 @@ def test_a_start_survives_its_way_through_a_file(load) -> None:
         ("server: 7\n", 1, ["server", "mapping", "7"]),
         ("\nlog:\n  level: loud\n", 3, ["log.level", "debug, info", "'loud'"]),
         ("limits: {body: 12 parsecs}\n", 1, ["limits.body", "size", "parsecs"]),
+        ("limits: {body: -1}\n", 1, ["limits.body", "below 0", "-1"]),
+        ("journal:\n  max_stall: -0.5\n", 2, ["journal.max_stall", "below 0"]),
         ("journal:\n  max_stall: soon\n", 2, ["journal.max_stall", "duration", "soon"]),
         ("providers:\n  - slug: a\n", 2, ["providers[0]", "`base_url` is missing"]),
         ("providers:\n  - slug: api\n    base_url: http://h\n", 2, ["providers[0].slug", "path of Dragoman"]),

@@ -64,6 +64,8 @@ class Layer:
                 return units.seconds(value) if kind is float else units.size_bytes(value)
             except ValueError as error:
                 raise self.complain(steps, str(error)) from error
+        if isinstance(value, int | float) and value < 0 and (kind is float or steps[-1] in SIZES):
+            raise self.complain(steps, f"expected no number below 0, found {_show(value)}")
         return value
 
     def _shape_section(self, value: Any, kind: type[msgspec.Struct], steps: Steps) -> Any:
