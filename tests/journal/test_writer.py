@@ -275,6 +275,24 @@ def test_fsync_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     one.close()
 
 
+def test_a_disk_that_fails_to_sync_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    one, turns, _ = journal(tmp_path, fsync="always")
+    monkeypatch.setattr(os, "fsync", fail)
+    waiter = Waiter(one.directory)
+    one.append(chunk(b"x"))
+    one.wait_for_flush(waiter)
+    turns.turn()
+    assert len(waiter.saw) == 1
+    assert one.is_full
+    monkeypatch.undo()
+    one.tick()
+    assert not one.is_full
+    one.close()
+
+
 async def test_traffic_flows_over_a_full_disk_and_the_record_says_what_it_lost(tmp_path: Path) -> None:
     disk = Disk()
     async with FakeUpstream() as upstream, running_gateway(tmp_path, sink=disk, openai=upstream.url) as gateway:

@@ -10,6 +10,7 @@ longer than `max_stall`: the journal stalls the loop once, not for every chunk.
 Frames come in masked. Old files are removed by the keeper.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -225,13 +226,21 @@ class Journal:
             return
         self._file_bytes += written
         self.written_bytes += written
-        if self.settings.fsync == "always":
-            os.fsync(self._fd)
+        if self.settings.fsync == "always" and not self._sync():
+            return
         if self._clock.mono_ns() - begun > self.settings.max_stall * 1e9:
             self._stop_for_stall()
         elif self._file_bytes >= self._file_limit:
             self._rotate()
         self.on_written()
+
+    def _sync(self) -> bool:
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            self._become_full(f"fsync failed: {error}")
+            return False
+        return True
 
     def _put(self, buffers: list[bytes]) -> int:
         """Hand buffers to the kernel; returns how many bytes it took. What was wrong is logged."""
@@ -279,8 +288,9 @@ class Journal:
         self._file_bytes += kept_bytes
         self.written_bytes += kept_bytes
         if self._fd >= 0 and kept_bytes < written:
-            os.ftruncate(self._fd, self._file_bytes)
-            os.lseek(self._fd, self._file_bytes, os.SEEK_SET)
+            with contextlib.suppress(OSError):  # then a torn tail stays, which the reader passes over
+                os.ftruncate(self._fd, self._file_bytes)
+                os.lseek(self._fd, self._file_bytes, os.SEEK_SET)
         return kept
 
     def _rotate(self) -> None:
@@ -321,7 +331,7 @@ class Journal:
         """Take back a file in which nothing but its header found room."""
         os.close(self._fd)
         self._fd = -1
-        self._path().unlink()
+        self._path().unlink(missing_ok=True)
         self._sequence -= 1
 
     def _path(self) -> Path:
