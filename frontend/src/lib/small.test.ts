@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatBytes, formatDuration, formatShort, inputTokens, tokenRate } from './format'
-import { axisFor, barOf, roundUp } from './waterfall'
+import { axisFor, barOf, roundUp, settleAxis } from './waterfall'
 import { phasesOf } from './phases'
 import { textIn } from './frameText'
 import { bodyOf, fieldsOf, parseHeaders } from './providerForm'
@@ -44,6 +44,10 @@ describe('waterfall', () => {
     expect([1, 3, 7, 1200].map(roundUp)).toEqual([1, 5, 10, 2000])
     expect(axisFor([1e9, 2e9, 1.5e9, 90e9])).toBeLessThan(10e9)
     expect(axisFor([null])).toBe(1e9)
+  })
+
+  it('keeps its axis through small changes', () => {
+    expect([settleAxis(10, 5), settleAxis(10, 20), settleAxis(10, 2)]).toEqual([10, 20, 2])
   })
 
   it('splits a bar into waiting, first token and stream, and cuts at the axis', () => {

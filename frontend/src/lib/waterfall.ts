@@ -33,6 +33,11 @@ export function axisFor(durations: readonly (number | null)[]): number {
   return roundUp(Math.max(1e6, longest > usual * 3 ? usual * 1.2 : longest))
 }
 
+/** Keep an axis until it is too short, or four times too long: bars must not jump while one scrolls. */
+export function settleAxis(current: number, wanted: number): number {
+  return wanted > current || wanted * 4 <= current ? wanted : current
+}
+
 export function barOf(times: Times, axisNs: number, elapsedNs?: number): Bar | null {
   const total = times.duration_ns ?? elapsedNs
   if (total == null) return null
