@@ -107,7 +107,7 @@ case "${1:-}" in
   front) sync_front ;;
   web) build_front ;;
   browser)
-    have_browser || install_debian chromium fonts-noto-color-emoji ||
+    have_browser || install_debian chromium fonts-noto-color-emoji fonts-wqy-zenhei ||
       echo "setup: no Chromium: THE BROWSER TESTS WILL BE SKIPPED (install chromium, or run as root on Debian)" >&2 ;;
   bench)
     { command -v nginx && command -v wrk; } >/dev/null 2>&1 || install_debian nginx-light wrk ||
