@@ -1,6 +1,7 @@
 """Opening a store: made new, found at an age, or refused with words that help."""
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from dragoman.errors import BadConfig
+from dragoman.ids import IdMaker
 from dragoman.store import Batch, Store, schema, search
 from dragoman.store.migrations.run import script, upgrade
+from fakes.session import START_MS, recording
 
 
 def objects(connection: sa.Connection) -> dict[str, str]:
@@ -109,3 +112,12 @@ def test_a_new_database_is_its_owners_alone(store: Store, path: Path) -> None:
     assert {one.name: one.stat().st_mode & 0o077 for one in path.parent.glob("dragoman.db*")} == {
         "dragoman.db": 0, "dragoman.db-wal": 0, "dragoman.db-shm": 0,
     }  # fmt: skip
+
+
+def test_a_full_database_is_told_from_a_batch_that_is_wrong(store: Store) -> None:
+    large = recording(random.Random(1).randbytes(1_000_000), b"x", ids=IdMaker(), ms=START_MS)
+    with store._engines.writer.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # means: no larger than it is now
+        connection.rollback()
+    with pytest.raises(OSError, match="takes nothing at the moment: database or disk is full"):
+        store.commit(Batch(finished=[large]))

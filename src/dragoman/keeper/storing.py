@@ -29,10 +29,12 @@ class RecordStore(Protocol):
 def commit(store: RecordStore, batch: Batch) -> list[Row]:
     """Store the batch; when the store refuses it, find the exchange that it cannot take and store its bytes alone.
 
-    Raises what the store raised when it takes nothing at all.
+    Raises what the store raised when it takes nothing at all; OSError says so at once.
     """
     try:
         return store.commit(batch)
+    except OSError:
+        raise
     except Exception:
         if not batch.finished:
             raise
@@ -64,6 +66,8 @@ def guarded(exchange: OpenExchange, act: Callable[[], _T]) -> _T | None:
 def _commit_alone(store: RecordStore, recording: Recording) -> list[Row]:
     try:
         return store.commit(Batch(finished=[recording]))
+    except OSError:
+        raise  # locked or full by now: nothing is wrong with this exchange
     except Exception:  # noqa: BLE001 the guard of one exchange; a store that takes none raises below
         _log.exception("exchange %s cannot be stored as understood, storing its bytes", recording.detail.row.id)
     row = recording.detail.row

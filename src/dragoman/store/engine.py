@@ -24,6 +24,21 @@ PAGE_BYTES = 4096
 _CACHE_KB = {"writer": 16_000, "reader": 8_000}
 
 
+_TAKES_NOTHING = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR),
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB),
+    }
+)
+"""Results that say nothing about what was to be written: locked, full, broken."""
+
+
+def takes_nothing(error: DBAPIError) -> bool:
+    """Say whether the database would have refused anything, so that the same may be tried again later."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _TAKES_NOTHING
+
+
 class Engines:
     """The writer's engine and the readers', for one database."""
 

@@ -5,11 +5,13 @@ block, and may come from any thread; those that write wait for the writer's thre
 moment. Does not parse wire formats beyond asking a dialect where a body may be cut.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from dragoman.clock import Clock, SystemClock
 from dragoman.records.exchange import Detail, Frame, Recording, Row
@@ -18,7 +20,7 @@ from dragoman.records.setup import Provider
 from dragoman.store import deletion, edits, queries, recordings, retention, settings, verify
 from dragoman.store.bodies import BodyReader
 from dragoman.store.commit import Commit
-from dragoman.store.engine import Engines
+from dragoman.store.engine import Engines, takes_nothing
 from dragoman.store.types import (
     Batch,
     Bucket,
@@ -68,10 +70,16 @@ class Store:
     def commit(self, batch: Batch) -> list[Row]:
         """Store a batch in one transaction; returns the rows that changed, with `seq`, `parent`, `conversation`.
 
-        Raises FileNotFoundError when the database's file is gone, so that journals are not taken for stored.
+        Raises OSError when the database takes nothing at all at the moment (locked, full, its file gone): the same
+        batch may be tried again later.
         """
         self._engines.require_file()
-        return self._writer.do(lambda hand: Commit(hand).take(batch))
+        try:
+            return self._writer.do(lambda hand: Commit(hand).take(batch))
+        except DBAPIError as error:
+            if takes_nothing(error):
+                raise OSError(errno.EIO, f"the store takes nothing at the moment: {error.orig}") from error
+            raise
 
     def positions(self) -> dict[str, Position]:
         """Return how far each gateway's journal is stored."""
