@@ -1,7 +1,7 @@
 """The entry: `dragoman` and `python -m dragoman`.
 
-Children of the supervisor (`_gateway`, `_keeper`, `_simulator`) and `--version` are told apart here, before the
-library of the command line is imported, since that takes longer than a gateway takes to start.
+Children of the supervisor (`_gateway`, `_keeper`, `_simulator`), `--version` and a plain `serve` are told apart here,
+before the library of the command line is imported, since that takes longer than a gateway takes to start.
 """
 
 import sys
@@ -19,6 +19,12 @@ def main() -> None:
         from dragoman.supervisor.child import run_child
 
         run_child(words[0], words[1:])
+        return
+    from dragoman.cli.start import ending_well, plain_serve, serve
+
+    flags = plain_serve(words)
+    if flags is not None:
+        ending_well(lambda: serve(flags))
         return
     from dragoman.cli.app import main as run_cli
 

@@ -1,12 +1,10 @@
 """Gather the commands, and turn errors into messages and exit codes: 0 well, 1 failed, 2 misused."""
 
-import sys
-
 import typer
 
 from dragoman import __version__
 from dragoman.cli import demo, doctor, env, export, run, serve, simulate, verify
-from dragoman.errors import BadConfig, BadRequest, DragomanError
+from dragoman.cli.start import ending_well
 
 app = typer.Typer(
     name="dragoman",
@@ -48,13 +46,4 @@ def main(words: list[str]) -> None:
     """Run one command. Without a command, or with options alone, that is `serve`."""
     if not words or (words[0].startswith("-") and words[0] not in _OF_THE_ROOT):
         words = ["serve", *words]
-    try:
-        app(words)
-    except DragomanError as error:
-        print(f"dragoman: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, BadRequest | BadConfig) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    ending_well(lambda: app(words))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from dragoman.cli import options
-from dragoman.cli.serve import print_ready
+from dragoman.cli.start import print_ready
 from dragoman.config import Start
 from dragoman.records.setup import Edited, Provider, merge
 from dragoman.supervisor import children
