@@ -132,8 +132,8 @@ static int chunked_is_over(struct connection *c, const char *data, int length) {
 }
 
 static int take_body(int fd, struct connection *c, const char *data, int length) {
+    look_for_stream(c, data, length);
     if (c->body_left < 0) {
-        look_for_stream(c, data, length);
         return chunked_is_over(c, data, length) ? answer(fd, c) : 0;
     }
     c->body_left -= length;
@@ -161,7 +161,6 @@ static int take(int fd, struct connection *c) {
     c->body_left = strcasestr(c->head, "\r\ntransfer-encoding: chunked") ? -1 : length;
     if (c->body_left == 0) return answer(fd, c);
     c->in_body = 1;
-    look_for_stream(c, body, body_got);
     return take_body(fd, c, body, body_got);
 }
 
