@@ -10,16 +10,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+
+from palette import shrink  # noqa: E402
 
 from fakes.dragoman import Dragoman, running_dragoman  # noqa: E402
 
 TARGET = ROOT / "docs" / "screenshots"
 CHROMIUM = os.environ.get("DRAGOMAN_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-SIZE = {"width": 1280, "height": 760}
+HEIGHT = 760
 ENOUGH = 90
 """Exchanges to wait for, so that the list and the timeline are full."""
 LIMIT_BYTES = 150_000
@@ -31,31 +33,45 @@ def main() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with running_dragoman(Path(place), command="demo") as demo:
+        with running_dragoman(Path(place) / "empty") as empty:
+            shoot(browser, empty, {"first-start": ("/ui/traffic", "[role=tabpanel]", nothing)})
+        with running_dragoman(Path(place) / "guarded", env={"DRAGOMAN_PASSWORD": "a long password"}) as guarded:
+            shoot(browser, guarded, {"login": ("/ui/", "form", nothing)})
+        with running_dragoman(Path(place) / "demo", command="demo") as demo:
             demo.wait_exchanges(ENOUGH, limit_s=300)
-            for theme in ("light", "dark"):
-                shoot(browser, demo, theme)
+            shoot(browser, demo, pictures(demo))
+            shoot(browser, demo, {"narrow": ("/ui/traffic", "[data-id]", nothing)}, width=420)
         browser.close()
 
 
-def shoot(browser: Browser, demo: Dragoman, theme: str) -> None:
-    context = browser.new_context(viewport=SIZE, color_scheme="dark" if theme == "dark" else "light")
-    for name, (path, sign, act) in pictures(demo).items():
+Pictures = dict[str, tuple[str, str, Callable[[Page], object]]]
+"""By name: the path, what must be there, and what to do before."""
+
+
+def shoot(browser: Browser, dragoman: Dragoman, wanted: Pictures, *, width: int = 1280) -> None:
+    for theme in ("light", "dark"):
+        shoot_in(browser, dragoman, wanted, theme, width)
+
+
+def shoot_in(browser: Browser, dragoman: Dragoman, wanted: Pictures, theme: str, width: int) -> None:
+    size: ViewportSize = {"width": width, "height": HEIGHT}
+    context = browser.new_context(viewport=size, color_scheme="dark" if theme == "dark" else "light")
+    for name, (path, sign, act) in wanted.items():
         page = context.new_page()
-        page.goto(demo.url + path)
+        page.goto(dragoman.url + path)
         page.locator(sign).first.wait_for()
         act(page)
         page.wait_for_timeout(900)  # fonts, charts and the tail of what loads late
         file = TARGET / f"{name}-{theme}.png"
-        page.screenshot(path=file)
+        file.write_bytes(shrink(page.screenshot()))
         size = file.stat().st_size
         print(f"{file.relative_to(ROOT)}  {size // 1000} kB{'  TOO LARGE' if size > LIMIT_BYTES else ''}")
         page.close()
     context.close()
 
 
-def pictures(demo: Dragoman) -> dict[str, tuple[str, str, Callable[[Page], object]]]:
-    """Name each picture: its path, what must be there, and what to do before."""
+def pictures(demo: Dragoman) -> Pictures:
+    """Name the pictures of the demo."""
     agent = newest(demo, "client:claude-code turns:>8 stop:tool_use")
     streamed = newest(demo, "dialect:openai_chat stream:yes out:>20 state:done")
     row = "[role=grid] [data-id]"

@@ -15,6 +15,7 @@ export interface Group {
   output: number | null
   /** From the first start to the last known end. */
   spanNs: number
+  fromNs: number
   newestNs: number
   title: string
 }
@@ -78,6 +79,7 @@ function summarise(columns: ColumnStore, key: string, slots: number[], grouping:
     input,
     output,
     spanNs: to - from,
+    fromNs: from,
     newestNs: columns.value(newest, 'started_ns'),
     title: titleOf(columns, slots, key, grouping),
   }

@@ -36,6 +36,8 @@ export const useTraffic = defineStore('traffic', () => {
 
   let sinceSeq = 0
   const held = new Map<string, Row>()
+  /** Running exchanges that the list does not know: they began between its reading and the first event. */
+  const askedFor = new Set<string>()
   let loading: AbortController | null = null
 
   const isHolding = computed(() => isPaused.value || !isAtTop.value || isSorted.value)
@@ -146,12 +148,17 @@ export const useTraffic = defineStore('traffic', () => {
       else if (event.type === 'resync') void catchUp().catch((error: Error) => (failure.value = error))
       else if (event.type.startsWith('exchange.')) {
         rows.push(event.data as Row)
-        if (event.type === 'exchange.finished') liveRates.delete((event.data as Row).id)
+        if (event.type === 'exchange.finished') forget((event.data as Row).id)
       }
     }
     const news = query.value ? rows.filter((row) => window_.has(row.id)) : rows
     if (news.length) takeRows(news)
     if (query.value && rows.length) catchUpSoon()
+  }
+
+  function forget(id: string) {
+    liveRates.delete(id)
+    askedFor.delete(id)
   }
 
   function progress(data: Progress) {
@@ -165,6 +172,10 @@ export const useTraffic = defineStore('traffic', () => {
     if (data.tokens_per_s != null) liveRates.set(data.id, data.tokens_per_s)
     if (window_.columns.patch(data.id, fields)) touch()
     else if (held.has(data.id)) Object.assign(held.get(data.id) as Row, fields)
+    else if (!query.value && !askedFor.has(data.id)) {
+      askedFor.add(data.id)
+      catchUpSoon()
+    }
   }
 
   function removed(data: Removed) {
@@ -174,6 +185,11 @@ export const useTraffic = defineStore('traffic', () => {
     }
     data.ids.forEach((id) => held.delete(id))
     if (window_.remove(data.ids)) touch()
+  }
+
+  /** The feed stands (again): what happened before it did is asked for. */
+  function onLive() {
+    if (!isFirst.value) catchUpSoon()
   }
 
   function clearView() {
@@ -204,6 +220,7 @@ export const useTraffic = defineStore('traffic', () => {
     catchUp,
     release,
     onEvents,
+    onLive,
     removed,
     clearView,
   }

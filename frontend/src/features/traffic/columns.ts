@@ -57,8 +57,8 @@ export function shownColumns(names: string[] | null, widths: Record<string, numb
 /** What gives way first where the list is narrow, such as beside an open peek. */
 const GIVES_WAY = [
   'turns',
-  'flags',
   'ttft',
+  'flags',
   'client',
   'tokens',
   'provider',
@@ -68,11 +68,16 @@ const GIVES_WAY = [
   'time',
 ]
 const PADDING = 16
+/** What the flexible column should have where there is room for it. */
+const COMFORT = 300
+const NARROW = 800
 
 export function fitting(columns: readonly Column[], width: number): Column[] {
+  const wanted = (one: Column) =>
+    one.isFlexible && width > NARROW ? Math.max(COMFORT, one.width) : one.width
   let kept = [...columns]
   for (const name of GIVES_WAY) {
-    if (kept.reduce((sum, one) => sum + one.width, PADDING) <= width) break
+    if (kept.reduce((sum, one) => sum + wanted(one), PADDING) <= width) break
     kept = kept.filter((one) => one.name !== name)
   }
   return kept

@@ -2,7 +2,7 @@
 import { useQuery } from '@pinia/colada'
 import { computed, shallowRef, watch, type Ref } from 'vue'
 import { getFacets, getQueryFields } from '@/api/client'
-import { makeTerm, quoteValue, wordAt, type Word } from '@/lib/query'
+import { quoteValue, wordAt, type Word } from '@/lib/query'
 
 export interface Completion {
   label: string
@@ -78,5 +78,12 @@ export function useCompletions(text: Ref<string>, caret: Ref<number>, isOpen: Re
     return { label, hint, query, caret: typed.start + inserted.length + after.length }
   }
 
-  return { completions, help: computed(() => fields.data.value), makeTerm }
+  /** What stands at the caret is no term yet: a field without its value, or the beginning of a field's name. */
+  const isUnfinished = computed(() => {
+    const { field, value } = word.value
+    if (field !== null) return value === ''
+    return value !== '' && completions.value.length > 0
+  })
+
+  return { completions, isUnfinished }
 }
