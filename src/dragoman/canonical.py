@@ -48,6 +48,9 @@ class Reasoning(Part, frozen=True, kw_only=True, tag="reasoning"):
     signature: str | None = None
     encrypted: str | None = None
     id: str | None = None
+    maker: str | None = None
+    """Whose seal `signature` and `encrypted` are: `anthropic`, `openai`, `google`, …; None when there is none, or it
+    is not known. Another dialect carries the seal in a wrapper of ours (`dialects.seals`) and gives it back."""
 
 
 class ToolCall(Part, frozen=True, kw_only=True, tag="tool_call"):

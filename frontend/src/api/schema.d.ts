@@ -720,6 +720,14 @@ export interface components {
             error_message: string | null;
             /** @default null */
             ended_ns: number | null;
+            /** @default null */
+            dialect: string | null;
+            /** @default null */
+            model: string | null;
+            /** @default null */
+            route: string | null;
+            /** @default 0 */
+            wait_ns: number;
         };
         /** AuthBody */
         AuthBody: {
@@ -883,7 +891,9 @@ export interface components {
             /** @default 0 */
             sent_bytes: number;
             /** @default [] */
-            losses: unknown[];
+            losses: components["schemas"]["Loss"][];
+            /** @default null */
+            upstream: components["schemas"]["UpstreamSide"] | null;
             /** @default 0 */
             setup_version: number;
             /** @default {} */
@@ -1031,6 +1041,16 @@ export interface components {
         /** LoginBody */
         LoginBody: {
             password: string;
+        };
+        /**
+         * Loss
+         * @description Something that could not cross to the other dialect.
+         */
+        Loss: {
+            /** @enum {unknown} */
+            direction: "request" | "response";
+            path: string;
+            reason: string;
         };
         /**
          * Mark
@@ -1390,6 +1410,8 @@ export interface components {
             encrypted?: string | null;
             /** @default null */
             id?: string | null;
+            /** @default null */
+            maker?: string | null;
         };
         /** Refusal */
         Refusal: {
@@ -1613,6 +1635,14 @@ export interface components {
             model_asked: string | null;
             /** @default null */
             model_served: string | null;
+            /** @default null */
+            route: string | null;
+            /** @default null */
+            upstream_dialect: string | null;
+            /** @default null */
+            upstream_model: string | null;
+            /** @default 0 */
+            losses: number;
             /** @default null */
             is_streamed: boolean | null;
             /** @default null */
@@ -1908,6 +1938,21 @@ export interface components {
         /** Unloaded */
         Unloaded: {
             model: string;
+        };
+        /**
+         * UpstreamSide
+         * @description What passed between Dragoman and the provider, where it differs from what passed with the client.
+         *
+         *         `request_body` is None when the provider got the client's own bytes, `response` when the client got the
+         *         provider's own reply.
+         */
+        UpstreamSide: {
+            /** @default null */
+            request_body: components["schemas"]["BodyFacts"] | null;
+            /** @default null */
+            response: components["schemas"]["Head"] | null;
+            /** @default null */
+            response_body: components["schemas"]["BodyFacts"] | null;
         };
         /**
          * Usage

@@ -15,8 +15,8 @@ from dragoman.keeper.status import Counters
 from dragoman.records.connect import Connect
 from dragoman.records.event import Event, Progress
 from dragoman.records.exchange import Detail, Row
+from dragoman.records.names import DialectName
 from dragoman.records.query import Field
-from dragoman.records.setup import DialectName
 from dragoman.store.types import Bucket, Changes, Count, Page, Preview, Storage
 
 

@@ -10,10 +10,9 @@ import msgspec
 from dragoman.config.layers import Layer, lay_over, read_env, read_file, read_flags
 from dragoman.config.tree import Config, File, Start, is_loopback, split_address
 from dragoman.errors import BadConfig
+from dragoman.records.names import RESERVED_SEGMENTS, SLUG
 from dragoman.records.setup import (
     BUILTIN_PROVIDERS,
-    RESERVED_SEGMENTS,
-    SLUG,
     Edited,
     Provider,
     Setup,

@@ -113,6 +113,11 @@ class AttemptOpened(_Record, frozen=True, array_like=True, tag=4):
     tls_ns: int = 0
     headers: Headers = []
     """The head as sent upstream, masked."""
+    dialect: str | None = None
+    """Of what is sent, when it is not the client's: the call is translated."""
+    model: str | None = None
+    """The model that is asked for upstream, when a route named it."""
+    route: str | None = None
 
 
 class AttemptClosed(_Record, frozen=True, array_like=True, tag=5):
@@ -123,6 +128,10 @@ class AttemptClosed(_Record, frozen=True, array_like=True, tag=5):
     number: int
     error_code: str
     error_message: str
+    status: int = 0
+    """What the upstream answered, when it answered."""
+    wait_ns: int = 0
+    """How long the next try waits (back-off, `Retry-After`)."""
 
 
 class ResponseHead(_Record, frozen=True, array_like=True, tag=6):
@@ -209,6 +218,46 @@ class Closed(_Record, frozen=True, array_like=True, tag=13):
     """blake3 (hex) of the reply's true data, framing removed, when masking changed it and all of it was known."""
 
 
+class UpstreamBody(_Record, frozen=True, array_like=True, tag=14):
+    """The body sent upstream by attempt `number`, when it is not the client's: rewritten or translated, masked.
+
+    Written whole, before it is sent. The next attempt that sends the same does not repeat it.
+    """
+
+    id: str
+    mono_ns: int
+    number: int
+    data: bytes
+
+
+class SentHead(_Record, frozen=True, array_like=True, tag=15):
+    """The head of a translated reply as the client got it; `ResponseHead` and `Chunk` are then the upstream's."""
+
+    id: str
+    mono_ns: int
+    status: int
+    headers: Headers
+    framing: BodyFraming
+
+
+class SentChunk(_Record, frozen=True, array_like=True, tag=16):
+    """Bytes of a translated reply's body as the client got them, transfer coding not included."""
+
+    id: str
+    mono_ns: int
+    data: bytes
+
+
+class Lost(_Record, frozen=True, array_like=True, tag=17):
+    """What could not cross between the dialects: of the request (before the head), or of the reply (at its end)."""
+
+    id: str
+    mono_ns: int
+    direction: Literal["request", "response"]
+    losses: list[tuple[str, str]]
+    """Path and reason (see `canonical.Loss`)."""
+
+
 Record = (
     FileHeader
     | Opened
@@ -224,6 +273,10 @@ Record = (
     | CaptureStopped
     | TunnelData
     | Closed
+    | UpstreamBody
+    | SentHead
+    | SentChunk
+    | Lost
 )
 
 _frame_head = Layout("<IQ").pack

@@ -19,12 +19,16 @@ from dragoman.journal.format import (
     Closed,
     FileHeader,
     Held,
+    Lost,
     Opened,
     Record,
     RequestBody,
     RequestEnded,
     ResponseHead,
+    SentChunk,
+    SentHead,
     TunnelData,
+    UpstreamBody,
     Verdict,
 )
 from dragoman.keeper.heads import attempt_of, body_facts, head_of, text_headers
@@ -144,6 +148,8 @@ class Assembly:
                 self._verdicts.append(record)
             case Opened():
                 pass  # an id is opened once
+            case UpstreamBody() | SentHead() | SentChunk() | Lost():
+                pass  # no gateway writes them yet
 
     def lose(self, why: str) -> None:
         """Note that records of this exchange may be missing."""

@@ -17,7 +17,8 @@ import msgspec
 
 from dragoman.config import Start, reload_providers
 from dragoman.errors import BadConfig, BadRequest, NotFound
-from dragoman.records.setup import BUILTIN_PROVIDERS, RESERVED_SEGMENTS, SLUG, Edited, Provider, Setup, merge
+from dragoman.records.names import RESERVED_SEGMENTS, SLUG
+from dragoman.records.setup import BUILTIN_PROVIDERS, Edited, Provider, Setup, merge
 from dragoman.tasks import TaskOwner, spawn
 
 LOOK_S = 1.0

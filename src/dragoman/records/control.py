@@ -7,6 +7,8 @@ keeper may send them again after a reconnect. `Bell` comes unasked and may be lo
 itself every 50 ms.
 """
 
+from typing import Literal
+
 import msgspec
 
 from dragoman.records.setup import Setup
@@ -61,6 +63,19 @@ class Done(_Words, frozen=True, array_like=True, tag=6):
     error: str | None = None
 
 
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a provider is asked at all: after failures in a row it is left out for a while."""
+
+    provider: str
+    state: Literal["closed", "open", "half_open"]
+    """`closed` is the normal state; `half_open` lets one request through to see."""
+    failures: int
+    """In a row, up to now."""
+    retry_in_s: float = 0.0
+    """How long it stays open."""
+    last_error: str | None = None
+
+
 class Status(_Words, frozen=True, array_like=True, tag=7):
     number: int
     in_flight: int
@@ -71,6 +86,8 @@ class Status(_Words, frozen=True, array_like=True, tag=7):
     capture_stopped_total: int
     upstream_idle: int
     """Pooled upstream connections that wait."""
+    breakers: list[Breaker] = []
+    """Of providers that failed lately; all others are closed."""
 
 
 class Bell(_Words, frozen=True, array_like=True, tag=8):

@@ -51,6 +51,14 @@ class Row(msgspec.Struct, kw_only=True):
     endpoint: str | None = None
     model_asked: str | None = None
     model_served: str | None = None
+    route: str | None = None
+    """The route that was taken; None when none was."""
+    upstream_dialect: str | None = None
+    """What was spoken with the provider, when the call was translated."""
+    upstream_model: str | None = None
+    """What the provider was asked for, when a route renamed the model."""
+    losses: int = 0
+    """How much could not cross between the dialects."""
     is_streamed: bool | None = None
 
     client: str | None = None
@@ -88,7 +96,7 @@ class Row(msgspec.Struct, kw_only=True):
     tools_declared: int = 0
     tools_called: list[str] = []
     flags: list[str] = []
-    """Of: tools, image, audio, document, reasoning, refusal, retry, tunnel, compressed, altered, partial,
+    """Of: tools, image, audio, document, reasoning, refusal, retry, tunnel, compressed, altered, translated, partial,
     unparsed, warning."""
     attempts: int = 0
     request_bytes: int | None = None
@@ -123,6 +131,20 @@ class Attempt(msgspec.Struct, kw_only=True):
     error_code: str | None = None
     error_message: str | None = None
     ended_ns: int | None = None
+    dialect: str | None = None
+    """Of what was sent, when it was not the client's."""
+    model: str | None = None
+    route: str | None = None
+    wait_ns: int = 0
+    """How long was waited before the next try."""
+
+
+class Loss(msgspec.Struct, kw_only=True):
+    """Something that could not cross to the other dialect."""
+
+    direction: Literal["request", "response"]
+    path: str
+    reason: str
 
 
 class Mark(msgspec.Struct, kw_only=True):
@@ -147,6 +169,18 @@ class BodyFacts(msgspec.Struct, kw_only=True):
     """False when retention has removed the bytes."""
 
 
+class UpstreamSide(msgspec.Struct, kw_only=True):
+    """What passed between Dragoman and the provider, where it differs from what passed with the client.
+
+    `request_body` is None when the provider got the client's own bytes, `response` when the client got the
+    provider's own reply.
+    """
+
+    request_body: BodyFacts | None = None
+    response: Head | None = None
+    response_body: BodyFacts | None = None
+
+
 class Detail(msgspec.Struct, kw_only=True):
     """All facts of one exchange but its bodies."""
 
@@ -166,7 +200,9 @@ class Detail(msgspec.Struct, kw_only=True):
     request_end_ns: int | None = None
     paused_ns: int = 0
     sent_bytes: int = 0
-    losses: list[Any] = []
+    losses: list[Loss] = []
+    upstream: UpstreamSide | None = None
+    """Present when the call was rewritten or translated on its way."""
     setup_version: int = 0
     client_ids: dict[str, str] = {}
     """Ids the client sent: session, trace, user, metadata."""
@@ -189,6 +225,12 @@ class Recording(msgspec.Struct, kw_only=True):
     frames: list[Frame] = []
     tunnel_sent: bytes = b""
     """The client's side of a tunnel."""
+    upstream_request: bytes = b""
+    """What the provider got, when it was not the client's body."""
+    upstream_response: bytes = b""
+    """What the provider answered, when the client got a translation of it; `response_body` and `frames` are then
+    the client's."""
+    upstream_frames: list[Frame] = []
     tunnel_frames: list[Frame] = []
     search_texts: list[str] = []
     """Text of the reply and of a body that has no slices; texts of slices are found by the store."""

@@ -6,25 +6,15 @@ gateway by reference, so that a request keeps the one it began with. Secrets are
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from dragoman.records.names import DialectName
+from dragoman.records.route import Route
 from dragoman.wire.headers import HOP_BY_HOP, OURS, is_token
-
-SLUG = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
-RESERVED_SEGMENTS = frozenset({"ui", "api", "mcp", "metrics", "healthz", "readyz", "v1", "v1beta", "model"})
-
-DialectName = Literal[
-    "openai_chat",
-    "openai_responses",
-    "anthropic_messages",
-    "bedrock_invoke",
-    "bedrock_converse",
-    "ollama_chat",
-    "gemini_generate",
-]
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -36,6 +26,14 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     key_env: str | None = None
     key_vault: str | None = None
     """Entry of the vault, set in the interface."""
+    prefix: str | None = None
+    """Word before the key in the header, for `header`: `Token`, `Api-Key`, …; left out: the bare key."""
+    region: str | None = None
+    """For `sigv4`; left out: read from the base URL's host, then AWS_REGION, then the profile."""
+    profile: str | None = None
+    """For `sigv4`: a profile of AWS's own files; left out: AWS_ACCESS_KEY_ID and its companions."""
+    service: str = "bedrock"
+    """For `sigv4`: the service that is signed for."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -59,6 +57,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     timeouts: Timeouts = Timeouts()
     websocket: Literal["auto", "no"] = "auto"
     strip_v1: bool = False
+    form: Literal["plain", "azure"] = "plain"
+    """`azure`: translated calls go to `/openai/deployments/{model}/…`; `api-version` stands in `query`."""
+    proxy: str | None = None
+    """`http://host:port` to CONNECT through; `none` for none; left out: HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide."""
     ca_file: str | None = None
     verify_tls: bool = True
     source: str = "builtin"
@@ -126,6 +128,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     providers: list[Provider] = []
     """In order of precedence; slugs are unique."""
+    routes: list[Route] = []
+    """All of them, also those switched off; names are unique."""
     limits: Limits = Limits()
     journal: JournalSettings = JournalSettings()
     allowed_hosts: list[str] = []
@@ -185,15 +189,24 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was edited in the interface and lies in the store."""
 
     providers: list[Provider] = []
+    routes: list[Route] = []
     is_panicking: bool = False
 
 
-def merge(base: Setup, file_providers: list[Provider], edited: Edited, *, version: int) -> Setup:
+def merge(
+    base: Setup,
+    file_providers: list[Provider],
+    edited: Edited,
+    *,
+    version: int,
+    file_routes: Sequence[Route] = (),
+) -> Setup:
     """Make a Setup: providers of the file win over edited ones, edited ones over the built-in ones.
 
     An entry replaces the one of the same slug and keeps its place. When several claim a dialect in
-    `default_for`, the entry of highest precedence keeps it.
+    `default_for`, the entry of highest precedence keeps it. A route of the file hides the edited one of its name.
     """
+    of_file = {route.name for route in file_routes}
     by_slug: dict[str, Provider] = {provider.slug: provider for provider in BUILTIN_PROVIDERS}
     for provider in (*edited.providers, *file_providers):
         by_slug[provider.slug] = provider
@@ -201,6 +214,7 @@ def merge(base: Setup, file_providers: list[Provider], edited: Edited, *, versio
         base,
         version=version,
         providers=_settle_defaults(list(by_slug.values())),
+        routes=[*file_routes, *(route for route in edited.routes if route.name not in of_file)],
         is_panicking=base.is_panicking or edited.is_panicking,
     )
 
