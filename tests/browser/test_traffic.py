@@ -2,7 +2,8 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from fakes.browsing import call, calling, chat, row, until
 from fakes.dragoman import Dragoman
@@ -11,7 +12,7 @@ from fakes.dragoman import Dragoman
 def test_a_streamed_exchange_appears_and_its_tokens_tick(dragoman: Dragoman, open_page) -> None:
     page: Page = open_page("/ui/traffic")
     expect(page.get_by_text("live", exact=True)).to_be_visible()
-    with calling(dragoman, chat("sim-long-120", "Tick while I watch", stream=True), x_simulate_delay_ms="40"):
+    with calling(dragoman, chat("sim-long-250", "Tick while I watch", stream=True), x_simulate_delay_ms="40"):
         line = row(page, "Tick while I watch")
         expect(line).to_have_attribute("data-state", "streaming")
         line.click()
@@ -35,13 +36,38 @@ def _longer(text: str, than: int) -> int:
 
 def test_stop_cuts_the_reply_and_keeps_what_came(dragoman: Dragoman, open_page) -> None:
     page: Page = open_page("/ui/traffic")
-    with calling(dragoman, chat("sim-long-400", "Stop me halfway", stream=True), x_simulate_delay_ms="40"):
+    with calling(dragoman, chat("sim-long-2000", "Stop me halfway", stream=True), x_simulate_delay_ms="40"):
         row(page, "Stop me halfway").click()
         expect(page.locator("[data-role=reply]")).to_contain_text(re.compile(r"\w{3}"))
         page.get_by_role("button", name="Stop").click()
         expect(row(page, "Stop me halfway")).to_have_attribute("data-state", "stopped")
     expect(page.get_by_text("Stopped by hand")).to_be_visible()
     expect(page.locator("[data-role=reply]")).to_contain_text(re.compile(r"\w{3}"))
+
+
+@pytest.mark.parametrize("query", ["", "?q=model:sim-long-300"])
+def test_what_begins_while_the_list_is_read_appears(dragoman: Dragoman, open_page, query: str) -> None:
+    page: Page = open_page("/ui/connect")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def read_but_hold(route: Route) -> None:
+        if held or "since_seq" in route.request.url:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route(re.compile(r"/api/exchanges\?"), read_but_hold)
+    page.evaluate("query => window.history.pushState({}, '', '/ui/traffic' + query)", query)
+    page.evaluate("window.dispatchEvent(new PopStateEvent('popstate', { state: {} }))")
+    until(page, lambda: held, "the question for the list")
+    text = f"Began while {query or 'all'} was read"
+    with calling(dragoman, chat("sim-long-300", text, stream=True), x_simulate_delay_ms="40"):
+        expect(page.get_by_role("contentinfo")).to_contain_text("1 in flight")
+        route, old_list = held[0]
+        route.fulfill(response=old_list)
+        expect(row(page, text)).to_have_attribute("data-state", "streaming")
+    expect(row(page, text)).to_have_attribute("data-state", "done")
 
 
 def test_the_filter_asks_the_server_and_lies_in_the_url(dragoman: Dragoman, open_page) -> None:

@@ -44,3 +44,6 @@ export const router = createRouter({
 router.afterEach((to) => {
   document.title = `${String(to.meta.title ?? '')} · ${t.product}`
 })
+
+// A screen's file that cannot be had belongs to another version, or the keeper is away: load the page anew.
+router.onError((_error, to) => location.assign(router.resolve(to.fullPath).href))

@@ -7,6 +7,7 @@
  */
 import type { Row } from '@/api/types'
 import { ColumnStore } from './columns'
+import { isEnded } from './runningRows'
 
 export interface Change {
   added: number
@@ -41,6 +42,11 @@ export class RowWindow {
 
   has(id: string): boolean {
     return this.columns.slotOf(id) !== undefined
+  }
+
+  stateOf(id: string): Row['state'] | null {
+    const slot = this.columns.slotOf(id)
+    return slot === undefined ? null : this.columns.value(slot, 'state')
   }
 
   /** Where `id` stands, by binary search; -1 when it is not here. */
@@ -113,10 +119,8 @@ export class RowWindow {
   }
 }
 
-const ENDED = new Set(['done', 'error', 'stopped', 'interrupted'])
-
 /** A late page must not undo what an event already said: a higher seq wins, an ended state beats a running one. */
 function isNewer(row: Row, knownSeq: number, knownState: string): boolean {
   if (row.seq !== knownSeq && row.seq > 0 && knownSeq > 0) return row.seq > knownSeq
-  return !(ENDED.has(knownState) && !ENDED.has(row.state))
+  return !(isEnded(knownState) && !isEnded(row.state))
 }

@@ -10,6 +10,8 @@ export interface Shortcut extends Binding {
   also?: string[]
   /** Not offered in the palette (moving about is quicker by key). */
   isHidden?: boolean
+  /** Whether it works now; always unless told. */
+  isActive?: () => boolean
 }
 
 export const useShortcuts = defineStore('shortcuts', () => {
@@ -17,14 +19,11 @@ export const useShortcuts = defineStore('shortcuts', () => {
   const matcher = new KeyMatcher()
 
   function all(): Shortcut[] {
-    return [...groups.values()].flat()
+    return [...groups.values()].flat().filter((one) => one.isActive?.() ?? true)
   }
 
   function onKey(event: KeyboardEvent) {
-    if (event.defaultPrevented) return
-    const isInOverlay =
-      event.target instanceof Element && event.target.closest('[role=dialog],[role=menu],[role=listbox]')
-    if (isInOverlay) return
+    if (event.defaultPrevented || isTakenByTarget(event)) return
     const bindings = all().flatMap((one) => [one, ...(one.also ?? []).map((keys) => ({ ...one, keys }))])
     const found = matcher.match(event, bindings)
     if (!found) return
@@ -41,3 +40,14 @@ export const useShortcuts = defineStore('shortcuts', () => {
 
   return { all, onKey, use }
 })
+
+const PRESSED = new Set(['Enter', ' '])
+const SCROLLED = new Set(['Home', 'End', 'PageUp', 'PageDown', 'ArrowUp', 'ArrowDown', ' '])
+
+/** What has the focus comes first: overlays take all keys, buttons are pressed, panels are scrolled. */
+function isTakenByTarget({ target, key }: KeyboardEvent): boolean {
+  if (!(target instanceof Element)) return false
+  if (target.closest('[role=dialog],[role=menu],[role=listbox]')) return true
+  if (PRESSED.has(key) && target.closest('button,a,summary,[role=tab],[role=treeitem]')) return true
+  return SCROLLED.has(key) && target.closest('[role=tabpanel],[role=region],pre') !== null
+}

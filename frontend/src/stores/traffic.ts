@@ -3,13 +3,15 @@
  *
  * Without a filter, live rows come with the events; with one, the server is asked what changed, since it alone
  * evaluates the query language. While the reader is not at the top, or has paused, new rows wait in `held`.
+ * Nothing that happens while a list is being read is lost: what came meanwhile is asked for when the list stands.
  */
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { ApiError, countExchanges, listChanges, listExchanges } from '@/api/client'
-import type { Count, Problem, Progress, Removed, Row } from '@/api/types'
+import type { Count, Page, Problem, Progress, Removed, Row } from '@/api/types'
 import type { FeedEvent } from '@/lib/eventFeed'
 import { RowWindow } from '@/lib/rowWindow'
+import { isEnded, RunningRows } from '@/lib/runningRows'
 import { throttle } from '@/lib/throttle'
 
 const REASK_MS = 700
@@ -35,10 +37,16 @@ export const useTraffic = defineStore('traffic', () => {
   const liveRates = new Map<string, number>()
 
   let sinceSeq = 0
+  /** The query that was asked for last; null before anybody asked. */
+  let wanted: string | null = null
+  /** Something happened while the list was being read. */
+  let isBehind = false
+  /** Rows up to this id were cleared from view. */
+  let clearedUpTo = ''
   const held = new Map<string, Row>()
-  /** Running exchanges that the list does not know: they began between its reading and the first event. */
-  const askedFor = new Set<string>()
+  const running = new RunningRows()
   let loading: AbortController | null = null
+  let catchingUp: Promise<void> = Promise.resolve()
 
   const isHolding = computed(() => isPaused.value || !isAtTop.value || isSorted.value)
 
@@ -47,22 +55,14 @@ export const useTraffic = defineStore('traffic', () => {
   }
 
   async function load(text: string): Promise<void> {
+    wanted = text
     loading?.abort()
     const mine = (loading = new AbortController())
     isLoading.value = true
     try {
       const page = await listExchanges(text, null, mine.signal)
-      window_ = new RowWindow()
-      held.clear()
-      heldCount.value = 0
-      window_.merge(page.items, 'page')
-      query.value = text
-      queryProblem.value = null
-      failure.value = null
-      nextCursor.value = page.next_cursor
-      sinceSeq = page.since_seq
-      isFirst.value = false
-      touch()
+      if (mine.signal.aborted) return
+      show(page, text)
       if (page.items.length < 50 && page.next_cursor) void loadOlder()
       void refreshTotal(text, mine.signal)
     } catch (error) {
@@ -70,9 +70,39 @@ export const useTraffic = defineStore('traffic', () => {
       if (error instanceof ApiError && error.status === 400) queryProblem.value = error.problem
       else failure.value = error as Error
     } finally {
-      if (loading === mine) isLoading.value = false
+      if (loading === mine) settle()
     }
   }
+
+  function show(page: Page, text: string) {
+    window_ = new RowWindow()
+    clearedUpTo = ''
+    held.clear()
+    heldCount.value = 0
+    window_.merge(page.items, 'page')
+    if (!text) window_.merge(running.rows(), 'live')
+    query.value = text
+    queryProblem.value = null
+    failure.value = null
+    nextCursor.value = page.next_cursor
+    sinceSeq = page.since_seq
+    isFirst.value = false
+    touch()
+  }
+
+  /** The list stands, or could not be had: take what happened meanwhile. */
+  function settle() {
+    isLoading.value = false
+    if (isBehind && !isFirst.value) catchUpSoon()
+    isBehind = false
+  }
+
+  /** Whether the list stands for this query, and nothing else is being asked for. */
+  const answers = (text: string) =>
+    query.value === text && !isFirst.value && !isLoading.value && !failure.value
+
+  /** Read the list anew: the one that is being asked for, else the one that stands. */
+  const reload = () => load(isLoading.value ? (wanted ?? '') : query.value)
 
   async function refreshTotal(text: string, signal: AbortSignal) {
     total.value = null
@@ -94,36 +124,46 @@ export const useTraffic = defineStore('traffic', () => {
       nextCursor.value = page.next_cursor
       touch()
     } catch (error) {
-      if (target === window_) failure.value = error as Error
+      if (target === window_ && !isLoading.value) failure.value = error as Error
     } finally {
       isLoadingOlder.value = false
     }
     if (target === window_ && window_.count < 50 && nextCursor.value) await loadOlder()
   }
 
-  /** Take what happened since the list was read: after a loss of the feed, and for filtered lists. */
-  async function catchUp(): Promise<void> {
-    const target = window_
-    for (;;) {
+  /** Take what happened since the list was read: after a loss of the feed, and for filtered lists. One at a time. */
+  function catchUp(): Promise<void> {
+    catchingUp = catchingUp.catch(() => undefined).then(takeChanges)
+    return catchingUp
+  }
+
+  async function takeChanges(): Promise<void> {
+    while (!isFirst.value) {
+      if (isLoading.value) {
+        isBehind = true
+        return
+      }
+      const target = window_
       const changes = await listChanges(query.value, sinceSeq)
-      if (target !== window_) return
+      if (target !== window_) continue
       window_.remove(changes.deleted)
+      running.forget(changes.deleted)
       takeRows(changes.items)
       const isStuck = changes.is_truncated && !changes.items.length
       sinceSeq = changes.since_seq
       if (isStuck) return load(query.value)
+      if (wanted === query.value) failure.value = null
       if (!changes.is_truncated) return
     }
   }
 
-  const catchUpSoon = throttle(
-    () => void catchUp().catch((error: Error) => (failure.value = error)),
-    REASK_MS,
-  )
+  const catchUpNow = () => void catchUp().catch((error: Error) => (failure.value = error))
+  const catchUpSoon = throttle(catchUpNow, REASK_MS)
 
   function takeRows(rows: readonly Row[]) {
+    rows.forEach((row) => running.note(row))
     const known = rows.filter((row) => window_.has(row.id))
-    const fresh = rows.filter((row) => !window_.has(row.id))
+    const fresh = rows.filter((row) => !window_.has(row.id) && row.id > clearedUpTo)
     window_.merge(known, 'live')
     if (isHolding.value) {
       for (const row of fresh) if (held.size < HELD_LIMIT || held.has(row.id)) held.set(row.id, row)
@@ -145,20 +185,18 @@ export const useTraffic = defineStore('traffic', () => {
     for (const event of events) {
       if (event.type === 'exchange.progress') progress(event.data as Progress)
       else if (event.type === 'exchange.deleted') removed(event.data as Removed)
-      else if (event.type === 'resync') void catchUp().catch((error: Error) => (failure.value = error))
-      else if (event.type.startsWith('exchange.')) {
-        rows.push(event.data as Row)
-        if (event.type === 'exchange.finished') forget((event.data as Row).id)
-      }
+      else if (event.type === 'resync') missed()
+      else if (event.type.startsWith('exchange.')) rows.push(event.data as Row)
+    }
+    if (!rows.length) return
+    for (const row of rows) {
+      running.note(row)
+      if (isEnded(row.state)) liveRates.delete(row.id)
     }
     const news = query.value ? rows.filter((row) => window_.has(row.id)) : rows
     if (news.length) takeRows(news)
-    if (query.value && rows.length) catchUpSoon()
-  }
-
-  function forget(id: string) {
-    liveRates.delete(id)
-    askedFor.delete(id)
+    if (isLoading.value) isBehind = true
+    else if (query.value) catchUpSoon()
   }
 
   function progress(data: Progress) {
@@ -170,29 +208,41 @@ export const useTraffic = defineStore('traffic', () => {
     }
     if (data.reply_preview) fields.reply_preview = data.reply_preview
     if (data.tokens_per_s != null) liveRates.set(data.id, data.tokens_per_s)
-    if (window_.columns.patch(data.id, fields)) touch()
-    else if (held.has(data.id)) Object.assign(held.get(data.id) as Row, fields)
-    else if (!query.value && !askedFor.has(data.id)) {
-      askedFor.add(data.id)
-      catchUpSoon()
-    }
+    running.patch(data.id, fields)
+    const known = window_.stateOf(data.id)
+    if (known !== null) {
+      if (!isEnded(known) && window_.columns.patch(data.id, fields)) touch()
+    } else if (held.has(data.id)) Object.assign(held.get(data.id) as Row, fields)
+    else if (data.id > clearedUpTo && running.isWorthAsking(data.id, Date.now())) catchUpSoon()
   }
 
   function removed(data: Removed) {
     if (data.filter != null) {
-      void load(query.value)
+      void reload()
       return
     }
+    running.forget(data.ids)
     data.ids.forEach((id) => held.delete(id))
+    heldCount.value = held.size
     if (window_.remove(data.ids)) touch()
+    if (isLoading.value) isBehind = true
+  }
+
+  function missed() {
+    running.clear()
+    catchUpNow()
   }
 
   /** The feed stands (again): what happened before it did is asked for. */
   function onLive() {
-    if (!isFirst.value) catchUpSoon()
+    if (isLoading.value) isBehind = true
+    else if (isFirst.value || failure.value) {
+      if (wanted !== null) void load(wanted)
+    } else catchUpSoon()
   }
 
   function clearView() {
+    clearedUpTo = window_.idAt(0) ?? clearedUpTo
     window_ = new RowWindow()
     nextCursor.value = null
     touch()
@@ -215,6 +265,7 @@ export const useTraffic = defineStore('traffic', () => {
     heldCount,
     isHolding,
     liveRates,
+    answers,
     load,
     loadOlder,
     catchUp,

@@ -1,6 +1,6 @@
 /** One exchange as the page shows it: its facts, kept up to date by events, and its bodies once they are asked for. */
 import { useQuery, useQueryCache } from '@pinia/colada'
-import { computed, onBeforeUnmount, shallowRef } from 'vue'
+import { computed, onBeforeUnmount, shallowRef, watch } from 'vue'
 import { ApiError, getExchange, getPrompt, getReply } from '@/api/client'
 import type { Progress, Row } from '@/api/types'
 import { useLive } from '@/stores/live'
@@ -45,8 +45,18 @@ export function useExchange(id: string) {
     return heard.value && isRunning(known) ? heard.value : known
   })
 
-  const stop = useLive().listen((events) => {
+  const live = useLive()
+  // Its end may have been told while nobody listened.
+  const askIfRunning = () => {
+    if (isRunning(row.value)) void detail.refetch()
+  }
+  watch(
+    () => live.feed.state,
+    (state) => state === 'live' && askIfRunning(),
+  )
+  const stop = live.listen((events) => {
     for (const event of events) {
+      if (event.type === 'resync') askIfRunning()
       const data = event.data as { id?: string }
       if (data?.id !== id || !event.type.startsWith('exchange.')) continue
       if (event.type === 'exchange.progress') {

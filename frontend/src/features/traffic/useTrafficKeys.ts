@@ -5,7 +5,6 @@ import { t } from '@/strings'
 export interface TrafficActs {
   isActive: () => boolean
   moveBy: (steps: number) => void
-  moveTo: (position: number) => void
   page: (direction: 1 | -1) => void
   last: () => void
   peek: () => void
@@ -31,9 +30,8 @@ export function useTrafficKeys(acts: TrafficActs) {
     section,
     isHidden,
     ...(also ? { also } : {}),
-    run: () => {
-      if (acts.isActive()) run()
-    },
+    isActive: acts.isActive,
+    run,
   })
   useShortcuts().use([
     key('/', words.query, acts.focusQuery),
