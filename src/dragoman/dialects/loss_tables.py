@@ -1,0 +1,100 @@
+"""Which fields of a dialect's `extra` are no loss when they stay behind, as data.
+
+Paths are those of the body, two levels deep (`reasoning.effort`). Facts: wire-facts 7.1.
+"""
+
+NOISE = frozenset(
+    {
+        # what a server stamps on an item, and padding: says nothing to another model
+        *("id", "status", "object", "index", "type", "item", "choices", "message", "caller", "role"),
+        *("obfuscation", "stream_options", "include", "store_id", "created", "created_at", "created_by"),
+    }
+)
+
+REPLY_NOISE = frozenset(
+    {
+        # the request's echo and the service's own notes
+        *("system_fingerprint", "service_tier", "provider", "output_text", "instructions", "max_output_tokens"),
+        *("max_tool_calls", "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key", "store"),
+        *("prompt_cache_retention", "reasoning", "safety_identifier", "temperature", "text", "tool_choice", "tools"),
+        *("top_logprobs", "top_p", "truncation", "user", "metadata", "completed_at", "incomplete_details"),
+        *("background", "billing", "frequency_penalty", "presence_penalty", "conversation", "usage", "x_groq"),
+        *("content_filters", "prompt_filter_results", "content_filter_results", "context", "request_id"),
+    }
+)
+
+CARRIED: dict[str, frozenset[str]] = {
+    "openai_chat": frozenset(
+        {
+            *("max_completion_tokens", "max_tokens", "stop", "response_format", "tool_choice", "functions"),
+            *("function_call", "reasoning_effort", "reasoning.effort", "reasoning.max_tokens", "safety_identifier"),
+            *("random_seed", "seed", "reasoning_content", "reasoning_details", "n", "user"),
+        }
+    ),
+    "openai_responses": frozenset(
+        {
+            *("reasoning.effort", "text.format", "tool_choice", "safety_identifier", "previous_response_id"),
+            *("reasoning.summary", "user"),
+        }
+    ),
+    "anthropic_messages": frozenset(
+        {
+            *("thinking", "output_config.effort", "output_config.format", "tool_choice", "metadata"),
+            *("stop_sequences", "anthropic_version"),
+        }
+    ),
+    "ollama_chat": frozenset(
+        {
+            *("think", "format", "options.num_predict", "options.temperature", "options.top_p", "options.top_k"),
+            *("options.stop", "options.seed", "keep_alive"),
+        }
+    ),
+}
+"""By dialect: fields that stay in `extra` because they have several readings, and that the canonical form has."""
+
+_OPENAIS = frozenset(
+    {
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "store"),
+        *("top_logprobs", "moderation"),
+    }
+)
+
+SHARED: dict[tuple[str, str], frozenset[str]] = {
+    ("openai_chat", "openai_responses"): _OPENAIS | {"verbosity"},
+    ("openai_responses", "openai_chat"): _OPENAIS | {"text.verbosity"},
+}
+"""By source and target: fields that both have under these names, and that the target's renderer takes over."""
+
+_CHAT_SETTINGS = {
+    "max_tokens": "$.max_completion_tokens",
+    "effort": "$.reasoning_effort",
+    "thinking_budget": "$.reasoning.max_tokens",
+    "parallel_tools": "$.parallel_tool_calls",
+}
+
+_OLLAMA_OPTIONS = ("temperature", "top_p", "top_k", "stop", "seed")
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "openai_chat": _CHAT_SETTINGS,
+    "openai_responses": {
+        "max_tokens": "$.max_output_tokens",
+        "effort": "$.reasoning.effort",
+        "parallel_tools": "$.parallel_tool_calls",
+        "response_format": "$.text.format",
+    },
+    "anthropic_messages": {
+        "stop": "$.stop_sequences",
+        "effort": "$.output_config.effort",
+        "thinking_budget": "$.thinking.budget_tokens",
+        "parallel_tools": "$.tool_choice.disable_parallel_tool_use",
+        "response_format": "$.output_config.format",
+        "user": "$.metadata.user_id",
+    },
+    "ollama_chat": {
+        "max_tokens": "$.options.num_predict",
+        "effort": "$.think",
+        "response_format": "$.format",
+        **{name: f"$.options.{name}" for name in _OLLAMA_OPTIONS},
+    },
+}
+"""By dialect: where its body has a setting, unless it is `$.` and the canonical word."""

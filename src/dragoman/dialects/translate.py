@@ -1,0 +1,197 @@
+"""Any dialect to any other: requests, replies, streams, errors.
+
+Promise: what is asked and what is answered keeps its meaning; what the other side has no word for is a Loss; what
+would silently give a wrong answer is `Untranslatable`. Names of dialects in, bytes out; each dialect loads when it is
+first needed. Does no I/O, and chooses no target: routes do that.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+import msgspec
+
+from dragoman.canonical import (
+    Delta,
+    Loss,
+    PartStarted,
+    Prompt,
+    Reasoning,
+    Reply,
+    ReplyError,
+    ReplyProgressed,
+    Usage,
+)
+from dragoman.dialects import ALL
+from dragoman.dialects.base import Rendered, ReplyTarget, RequestTarget, Unreadable
+from dragoman.dialects.detect import model_in_path
+from dragoman.dialects.losses import family, foreign, foreign_in_reply, located
+from dragoman.dialects.seals import MAKERS
+from dragoman.dialects.statuses import client_status, status_of
+
+_SOURCES = frozenset(
+    {
+        ("openai_chat", "chat"),
+        ("openai_responses", "responses"),
+        ("anthropic_messages", "messages"),
+        ("bedrock_invoke", "invoke"),
+        ("bedrock_invoke", "invoke_stream"),
+        ("ollama_chat", "chat"),
+    }
+)
+"""Dialects and endpoints that a client may use while the model speaks another dialect."""
+
+_TARGETS = frozenset(dialect for dialect, _ in _SOURCES)
+
+_STREAMED_BY_PATH = frozenset({"invoke_stream", "converse_stream", "stream_generate"})
+_WHOLE_BY_PATH = frozenset({"invoke", "converse", "generate"})
+_MODEL_BY_PATH = ("bedrock_invoke", "bedrock_converse", "gemini_generate")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A request in the target's dialect."""
+
+    body: bytes
+    path: str
+    """As the provider's bare host knows it."""
+    headers: list[tuple[str, str]] = []
+    """What the dialect demands beside the credential."""
+    losses: list[Loss] = []
+
+
+def can_translate(source: str | None, endpoint: str | None, target: str) -> bool:
+    """Say whether a client's call to `endpoint` can be answered by a model that speaks `target`."""
+    return (source, endpoint) in _SOURCES and target in _TARGETS
+
+
+def read_prompt(dialect: str, endpoint: str, path: str, body: bytes) -> Prompt:
+    """Read a client's request; model and stream come from the path where that says them. Raises Unreadable."""
+    prompt = ALL[dialect].parse_request(body)
+    changes: dict[str, object] = {}
+    in_path = model_in_path(path)
+    if in_path and (dialect in _MODEL_BY_PATH or prompt.model is None):
+        changes["model"] = unquote(in_path)
+    if dialect in _MODEL_BY_PATH and endpoint in _STREAMED_BY_PATH | _WHOLE_BY_PATH:
+        changes["is_streamed"] = endpoint in _STREAMED_BY_PATH
+    return msgspec.structs.replace(prompt, **changes) if changes else prompt
+
+
+def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarget) -> Request:
+    """Write a prompt that was read from `source` as a request of `target`. Raises Untranslatable."""
+    dialect = ALL[target]
+    rendered = dialect.render_request(prompt, to)
+    losses = located(rendered.losses, prompt, ALL[source])
+    if family(source) != family(target):
+        losses += foreign(prompt, ALL[source], target)
+    return Request(
+        body=rendered.body,
+        path=dialect.path(to.model or prompt.model or "", is_streamed=to.is_streamed),
+        headers=dialect.request_headers(prompt),
+        losses=_each_once(losses),
+    )
+
+
+def translate_reply(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
+    """Write a whole reply of the upstream (`source`) in the client's dialect (`target`). Raises Unreadable."""
+    reply = ALL[source].parse_reply(body)
+    if reply.error is not None and not reply.message.parts:
+        raise Unreadable(f"{source} reply: found an error ({reply.error.message}), expected an answer")
+    rendered = ALL[target].render_reply(_made_by(reply, source), to)
+    return Rendered(rendered.body, _each_once([*rendered.losses, *foreign_in_reply(reply, source, target)]))
+
+
+class StreamTranslator:
+    """Turns the upstream's stream into the client's, piece by piece.
+
+    An error in the stream ends it in the client's own way; whatever the upstream sends after it is not passed on.
+    """
+
+    def __init__(self, source: str, target: str, to: ReplyTarget) -> None:
+        self._decoder = ALL[source].decoder()
+        self._encoder = ALL[target].encoder(to)
+        self._maker = MAKERS.get(source)
+        self._is_over = False
+        self.usage: Usage | None = None
+        """The last figures that the upstream told."""
+        self.has_failed = False
+        """The upstream told an error in its stream, or broke off before its end."""
+        self._has_ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes of the upstream's body; returns what the client gets now."""
+        if self._is_over:
+            return b""
+        return self._write(self._decoder.feed(data))
+
+    def ping(self) -> bytes:
+        """Return bytes that keep the client waiting."""
+        return b"" if self._is_over else self._encoder.ping()
+
+    def fail(self, error: ReplyError, status: int) -> bytes:
+        """Return the end of a stream that broke off for `error`, whose nearest HTTP status is `status`."""
+        if self._is_over:
+            return b""
+        self._is_over = self.has_failed = True
+        return self._encoder.fail(error, status)
+
+    def end(self) -> bytes:
+        """Say that the upstream's body is over; returns what the client still gets."""
+        if self._is_over:
+            return b""
+        written = self._write(self._decoder.end())
+        if self._is_over:
+            return written
+        self._is_over = True
+        return written + self._encoder.end()
+
+    @property
+    def losses(self) -> list[Loss]:
+        return self._encoder.losses
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._decoder.warnings
+
+    def _write(self, deltas: list[Delta]) -> bytes:
+        if not deltas:
+            return b""
+        for number, delta in enumerate(deltas):
+            if type(delta) is ReplyProgressed:
+                self.usage = delta.usage or self.usage
+                if delta.error is not None:
+                    return self._broken_off(deltas[:number], delta)
+            elif type(delta) is PartStarted and type(delta.value) is Reasoning and delta.value.maker is None:
+                value = msgspec.structs.replace(delta.value, maker=self._maker)
+                deltas[number] = msgspec.structs.replace(delta, value=value)
+        return self._encoder.feed(deltas)
+
+    def _broken_off(self, before: list[Delta], delta: ReplyProgressed) -> bytes:
+        error = delta.error or ReplyError(message="the upstream's stream broke off")
+        told = msgspec.structs.replace(delta, error=None, stop_reason=None)
+        written = self._encoder.feed([*before, told])
+        return written + self.fail(error, status_of(error))
+
+
+def translate_error(
+    source: str, target: str, status: int, headers: Mapping[str, str], body: bytes
+) -> tuple[int, bytes]:
+    """Turn the upstream's error answer into the client's: its status there, and its body."""
+    error = ALL[source].parse_error(status, headers, body).error or ReplyError(message=f"status {status}")
+    status = client_status(status, error, target)
+    return status, ALL[target].render_error(status, error.code or error.kind or "upstream_error", error.message)
+
+
+def _made_by(reply: Reply, source: str) -> Reply:
+    """Give sealed reasoning the maker that its dialect stands for, where the decoder knew none."""
+    maker = MAKERS.get(source)
+    parts = [
+        msgspec.structs.replace(part, maker=maker)
+        if isinstance(part, Reasoning) and part.maker is None and (part.signature or part.encrypted)
+        else part
+        for part in reply.message.parts
+    ]
+    return msgspec.structs.replace(reply, message=msgspec.structs.replace(reply.message, parts=parts))
+
+
+def _each_once(losses: list[Loss]) -> list[Loss]:
+    """Drop what two places reported alike."""
+    return list({(loss.path, loss.reason): loss for loss in losses}.values())
