@@ -1,10 +1,8 @@
 """JSON from outside, taken with care: read leniently, looked at field by field.
 
-Promise: what comes out can be written again as UTF-8. The fast decoder refuses lone surrogates, NaN and
-numbers out of range, all of which providers and clients do send; then the standard library's takes over.
+Promise: what comes out can be written again as UTF-8, whatever came in (`wire.lenient`).
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -12,28 +10,15 @@ import msgspec
 
 from dragoman.canonical import Extra
 from dragoman.dialects.base import Unreadable
+from dragoman.wire.lenient import NOT_STRICT, load, mend
+from dragoman.wire.lenient import mend_text as mend_text
 
 JsonObject = dict[str, Any]
 
 LENIENT = "unparsed: the JSON holds lone surrogates, NaN or broken UTF-8, and was read leniently"
 
-_NOT_STRICT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-
-def load(data: bytes) -> tuple[Any, bool]:
-    """Read JSON; the flag says that it took the lenient way, and strings may then hold lone surrogates.
-
-    Raises ValueError when it is no JSON either way.
-    """
-    try:
-        return _decode(data), False
-    except _NOT_STRICT as problem:
-        try:
-            return json.loads(_text(data)), True
-        except (ValueError, RecursionError):
-            raise ValueError(str(problem)) from problem
 
 
 def load_object(body: bytes, what: str) -> tuple[JsonObject, list[str]]:
@@ -50,21 +35,6 @@ def load_object(body: bytes, what: str) -> tuple[JsonObject, list[str]]:
         return mend(value), [LENIENT]
     except RecursionError as problem:
         raise Unreadable(f"{what}: found JSON nested too deeply, expected less") from problem
-
-
-def mend(value: Any) -> Any:
-    """Join halves of surrogate pairs and replace lone ones by U+FFFD, in all strings of a JSON value."""
-    if isinstance(value, str):
-        return mend_text(value)
-    if isinstance(value, list):
-        return [mend(one) for one in value]
-    if isinstance(value, dict):
-        return {mend_text(key): mend(one) for key, one in value.items()}
-    return value
-
-
-def mend_text(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def as_text(value: Any) -> str:
@@ -151,7 +121,7 @@ class Leftovers:
 def is_json(text: str) -> bool:
     try:
         _decode(text)
-    except (*_NOT_STRICT, UnicodeEncodeError):
+    except (*NOT_STRICT, UnicodeEncodeError):
         return False
     return True
 
@@ -168,15 +138,6 @@ def merge_grown(old: Any, new: Any, *, lists: Literal["grow", "replace"], depth:
         grown = {key: merge_grown(old.get(key), value, lists=lists, depth=depth - 1) for key, value in new.items()}
         return {**old, **grown}
     return new
-
-
-def _text(data: bytes) -> str:
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "replace")
 
 
 def _excerpt(body: bytes) -> str:
