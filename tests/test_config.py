@@ -9,7 +9,10 @@ from dragoman import config
 from dragoman.config import Start
 from dragoman.config.units import seconds, size_bytes
 from dragoman.errors import BadConfig
+from dragoman.records.route import Replacement
 from dragoman.records.setup import BUILTIN_PROVIDERS
+
+TO = "{provider: openai}"
 
 
 @pytest.fixture
@@ -95,7 +98,18 @@ providers:
     timeouts: {connect: 10s, first_byte: 15m, idle: 10m, client_write: 2m}
     websocket: auto
     ca_file: null
-routes: []
+  - {slug: anthropic, base_url: 'https://api.anthropic.com', dialects: [anthropic_messages]}
+routes:
+  - name: claude-for-openai-clients
+    prefix: /openai-compat
+    model: claude-*
+    priority: 50
+    system: {replace: [{from: old, to: new}], append: "", progress: false}
+    targets:
+      - {provider: anthropic, dialect: anthropic_messages, model: claude-sonnet-4-5}
+      - {provider: bedrock, dialect: bedrock_invoke, model: anthropic.claude-sonnet-4-5}
+    retry: {attempts: 2, on: [connect, 429, 500, 502, 503, 529]}
+    fixes: []
 rules: []
 retention: {bodies: 30d, facts: 365d, max_size: 20GB}
 redaction: {pii: false}
@@ -108,6 +122,15 @@ journal: {fsync: never, max_size: 5GB, max_stall: 100ms, when_full: pass}
     assert provider.auth.key_env == "OPENAI_API_KEY"
     assert provider.source.startswith("file:")
     assert provider.source.endswith("named.yaml:8")
+    (route,) = start.setup.routes
+    assert route.source.endswith("named.yaml:20")
+    assert route.system.replace == [Replacement(old="old", new="new")]
+    assert [(one.provider, one.dialect) for one in route.targets] == [
+        ("anthropic", "anthropic_messages"),
+        ("bedrock", "bedrock_invoke"),
+    ]
+    assert route.retry.attempts == 2
+    assert route.retry.on == ("connect", 429, 500, 502, 503, 529)
     assert start.setup.journal.max_stall == pytest.approx(0.1)
     assert start.config.retention.bodies == 30 * 86400
     assert start.config.data_dir == str(Path("~/somewhere").expanduser())
@@ -161,7 +184,30 @@ def test_a_start_survives_its_way_through_a_file(load) -> None:
             ["auth", "`name`"],
         ),
         ("providers:\n  - slug: a\n    base_url: http://h\n    source: builtin\n", 4, ["source", "not known"]),
-        ("routes:\n  - name: x\n", 1, ["routes", "not have them yet"]),
+        ("routes:\n  - name: x\n", 2, ["routes[0].targets", "expected at least one"]),
+        (f"routes:\n  - name: x\n    targets:\n      - {TO}\n      - {{provider: oai}}\n", 5, ["'oai'", "openai"]),
+        (f"routes:\n  - name: x\n    model: a*b\n    targets: [{TO}]\n", 3, ["routes[0].model", "'a*b'"]),
+        (f"routes:\n  - name: x\n    prefix: openai\n    targets: [{TO}]\n", 3, ["prefix", "slash"]),
+        (f"routes:\n  - name: x\n    prefix: /openai\n    targets: [{TO}]\n", 3, ["prefix", "the provider openai"]),
+        (f"routes:\n  - name: x\n    prefix: /api\n    targets: [{TO}]\n", 3, ["prefix", "Dragoman itself"]),
+        (f"routes:\n  - name: x\n    target: [{TO}]\n", 3, ["target", "did you mean `targets`"]),
+        (f"routes:\n  - {{name: x, targets: [{TO}]}}\n  - {{name: x, targets: [{TO}]}}\n", 3, ["`x`", "twice"]),
+        (f"routes:\n  - name: X x\n    targets: [{TO}]\n", 2, ["routes[0].name", "'X x'"]),
+        (f"routes:\n  - targets: [{TO}]\n", 2, ["`name` is missing"]),
+        (f"routes:\n  - name: x\n    targets: [{TO}]\n    fixes: [qwen]\n", 4, ["fixes", "no fixes yet"]),
+        (
+            f"routes:\n  - name: x\n    targets: [{TO}]\n    retry:\n      on: [429, conect]\n",
+            5,
+            ["retry.on[1]", "connect, timeout, a whole number", "'conect'"],
+        ),
+        (f"routes:\n  - name: x\n    targets: [{TO}]\n    retry: {{on: [200]}}\n", 4, ["retry.on", "400 to 599"]),
+        (f"routes:\n  - name: x\n    targets: [{TO}]\n    retry: {{max_wait: -1}}\n", 4, ["max_wait", "below 0"]),
+        (
+            f"routes:\n  - name: x\n    targets: [{TO}]\n    system:\n      replace: [{{form: a}}]\n",
+            5,
+            ["replace[0].form", "did you mean `from`"],
+        ),
+        ("routes:\n  - name: x\n    targets: [{provider: openai, dialect: chat}]\n", 3, ["dialect", "'chat'"]),
         ("rules: [{}]\n", 1, ["rules", "not have them yet"]),
         ("redaction: {pii: true}\n", 1, ["redaction.pii", "not mask"]),
         ("a: [1\nb: 2", 2, ["no YAML"]),
@@ -245,7 +291,35 @@ def test_of_two_files_the_higher_one_says_what_a_provider_is(load) -> None:
 def test_providers_are_read_again_after_a_change(load, tmp_path: Path) -> None:
     start = load(named="providers: [{slug: a, base_url: 'http://one'}]")
     (tmp_path / "named.yaml").write_text("providers: [{slug: a, base_url: 'http://two'}]")
-    assert config.reload_providers(start)[0].base_url == "http://two"
+    assert config.reload(start, env={}).file_providers[0].base_url == "http://two"
+
+
+LOCAL = "providers: [{slug: local, base_url: 'http://elsewhere', dialects: [openai_chat]}]\n"
+
+
+def test_a_project_file_cannot_lead_default_paths_to_a_provider_of_its_own(load) -> None:
+    text = LOCAL + "routes:\n  - name: x\n    model: gpt-*\n    targets: [{provider: local}]\n"
+    with pytest.raises(BadConfig, match=r"dragoman.yaml:5: .*http://elsewhere.*--config") as caught:
+        load(text)
+    assert "prefix" in str(caught.value)
+    assert load(named=text).file_routes
+    assert load(text.replace("model: gpt-*", "prefix: /local-first")).file_routes
+    assert load("routes: [{name: x, model: gpt-*, targets: [{provider: anthropic}]}]").file_routes
+
+
+def test_of_two_files_the_higher_one_says_what_a_route_is(load) -> None:
+    user = "routes: [{name: a, model: user, targets: [{provider: openai}]}, {name: b, targets: [{provider: openai}]}]"
+    start = load(user=user, named="routes: [{name: a, model: named, targets: [{provider: openai}]}]")
+    assert [(one.name, one.model) for one in start.setup.routes] == [("a", "named"), ("b", None)]
+
+
+def test_the_files_are_read_again_under_the_same_flags(load, tmp_path: Path) -> None:
+    start = load(named="server: {gateways: 2}", flags={"server.port": 7})
+    (tmp_path / "named.yaml").write_text("limits: {body: 1MB}\nroutes: [{name: x, targets: [{provider: openai}]}]")
+    fresh = config.reload(start, env={})
+    assert (fresh.config.server.port, fresh.config.server.gateways) == (7, 1)
+    assert fresh.setup.limits.body == 1024**2
+    assert [one.name for one in fresh.file_routes] == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ import pytest
 from dragoman.config import Start, load
 from dragoman.errors import BadRequest, NotFound
 from dragoman.keeper.setup import SetupBook
+from dragoman.records.route import Route, Target
 from dragoman.records.setup import Provider, Setup
 from dragoman.store import Store
 
+ROUTE = Route(name="mine", model="gpt-*", targets=[Target(provider="anthropic", model="claude-sonnet-4-5")])
 LOCAL = Provider(slug="local", base_url="http://127.0.0.1:9000", dialects=["openai_chat"])
 
 
@@ -149,3 +151,107 @@ async def test_a_changed_file_is_taken_and_a_wrong_one_keeps_the_old_setup(
 async def test_a_file_that_did_not_change_is_not_published_again(book: SetupBook, published: Published) -> None:
     await book.look()
     assert len(published.setups) == 1
+
+
+def names(setup: Setup) -> list[str]:
+    return [one.name for one in setup.routes]
+
+
+async def test_an_edited_route_is_published_kept_and_there_at_the_next_start(
+    tmp_path: Path, book: SetupBook, published: Published, start: Start, store: Store
+) -> None:
+    saved = await book.save_route(ROUTE)
+    assert saved.source == "edited"
+    assert names(published.setups[-1]) == ["mine"]
+    assert names(lasting(tmp_path)) == ["mine"]
+    again = SetupBook(start, tmp_path / "run", store, on_publish=published)
+    await again.start()
+    assert again.route("mine") == saved
+    await again.close()
+
+
+async def test_edited_routes_keep_their_order_and_can_be_moved_and_renamed(book: SetupBook) -> None:
+    for name in ("a", "b", "c"):
+        await book.save_route(msgspec.structs.replace(ROUTE, name=name))
+    await book.save_route(msgspec.structs.replace(ROUTE, name="b", model="x"))
+    assert names(book.current) == ["a", "b", "c"]
+    await book.save_route(msgspec.structs.replace(ROUTE, name="c"), position=0)
+    await book.save_route(msgspec.structs.replace(ROUTE, name="d"), instead_of="a")
+    assert names(book.current) == ["c", "d", "b"]
+    assert book.position("b") == 2
+    await book.delete_route("d")
+    assert names(book.current) == ["c", "b"]
+
+
+async def test_a_route_that_cannot_work_is_refused_with_its_field(book: SetupBook) -> None:
+    for change, field in (
+        ({"targets": [Target(provider="nobody")]}, "targets[0].provider"),
+        ({"prefix": "/openai"}, "prefix"),
+        ({"model": "a*b"}, "model"),
+        ({"name": "No"}, "name"),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            await book.save_route(msgspec.structs.replace(ROUTE, **change))
+        assert refused.value.field == field
+    with pytest.raises(NotFound, match="known: none"):
+        await book.delete_route("mine")
+
+
+async def test_what_a_route_leans_on_cannot_be_taken_away(book: SetupBook) -> None:
+    await book.save_provider(LOCAL)
+    await book.save_route(msgspec.structs.replace(ROUTE, prefix="/word", targets=[Target(provider="local")]))
+    with pytest.raises(BadRequest, match="target of the routes mine"):
+        await book.delete_provider("local")
+    with pytest.raises(BadRequest, match="prefix of the route mine"):
+        await book.save_provider(Provider(slug="word", base_url="http://127.0.0.1:1"))
+
+
+async def test_routes_of_a_file_win_are_read_only_and_follow_the_file(
+    book: SetupBook, published: Published, config_file: Path
+) -> None:
+    await book.save_route(ROUTE)
+    providers = config_file.read_text()
+    config_file.write_text(providers + "routes:\n  - {name: mine, targets: [{provider: filed}]}\n")
+    await book.look()
+    assert book.route("mine").source == f"file:{config_file}:4"
+    with pytest.raises(BadRequest, match="change it there"):
+        await book.save_route(ROUTE)
+    config_file.write_text(providers + "routes:\n  - {name: mine, targets: [{provider: gone}]}\n")
+    await book.look()
+    assert f"{config_file}:4: routes[0].targets[0].provider" in book.problems[0]
+    assert book.route("mine").targets[0].provider == "filed"
+    config_file.write_text(providers)
+    await book.look()
+    assert book.problems == []
+    assert book.route("mine").source == "edited"
+
+
+async def test_an_edited_route_that_lost_its_provider_is_left_out_and_named(book: SetupBook, config_file: Path) -> None:
+    await book.save_route(msgspec.structs.replace(ROUTE, targets=[Target(provider="filed")]))
+    text = config_file.read_text()
+    config_file.write_text("providers: []\n")
+    await book.look()
+    assert not book.route("mine").is_active
+    assert "route mine is left out: targets[0].provider" in book.problems[0]
+    config_file.write_text(text)
+    await book.look()
+    assert book.route("mine").is_active
+
+
+async def test_limits_are_taken_while_it_runs_and_what_is_not_is_named(
+    tmp_path: Path, start: Start, store: Store, published: Published, config_file: Path
+) -> None:
+    reloaded: list[Start] = []
+    book = SetupBook(start, tmp_path / "run", store, on_publish=published, on_reload=reloaded.append)
+    await book.start()
+    config_file.write_text(
+        "limits: {body: 1MB}\njournal: {max_stall: 1s}\nretention: {bodies: 1d}\n"
+        "server: {allowed_hosts: [a.example], port: 9, gateways: 3}\nlog: {level: debug}\n"
+    )
+    await book.look()
+    setup = published.setups[-1]
+    assert (setup.limits.body, setup.journal.max_stall, setup.allowed_hosts) == (1024**2, 1.0, ["a.example"])
+    assert reloaded[-1].config.retention.bodies == 86400
+    assert [one.split(" ")[0] for one in book.problems] == ["server.port", "server.gateways", "log.level"]
+    assert all("started again" in one for one in book.problems)
+    await book.close()

@@ -6,6 +6,7 @@ import pytest
 from dragoman.errors import NotFound
 from dragoman.ids import IdMaker
 from dragoman.records.query import parse
+from dragoman.records.route import Route, Target
 from dragoman.records.setup import Provider
 from dragoman.store import Batch, Store
 from fakes.session import START_MS, recording, session_recordings
@@ -73,3 +74,12 @@ def test_edited_providers_are_kept(store: Store) -> None:
     assert store.delete_provider("mine")
     assert not store.delete_provider("mine")
     assert store.edited_providers() == []
+
+
+def test_edited_routes_are_kept_in_their_order_and_are_no_setting(store: Store) -> None:
+    routes = [Route(name=name, targets=[Target(provider="openai")], source="file:x:1") for name in ("b", "a")]
+    store.save_routes(routes)
+    assert store.edited_routes() == [msgspec.structs.replace(one, source="edited") for one in routes]
+    assert store.settings() == {}
+    store.save_routes([])
+    assert store.edited_routes() == []

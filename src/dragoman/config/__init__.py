@@ -6,7 +6,7 @@ what was expected. `load` gives a `Start`: all that gateways and keeper need to 
 Imports little, since each process reads it before its first request; YAML is imported when a file exists.
 """
 
-from dragoman.config.load import load, reload_providers
+from dragoman.config.load import load, reload
 from dragoman.config.tree import Config, Log, Redaction, Retention, Server, Start, is_loopback, split_address
 
 __all__ = [
@@ -18,6 +18,6 @@ __all__ = [
     "Start",
     "is_loopback",
     "load",
-    "reload_providers",
+    "reload",
     "split_address",
 ]

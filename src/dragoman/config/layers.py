@@ -73,13 +73,13 @@ class Layer:
             return {}
         if not isinstance(value, dict):
             raise self.complain(steps, f"expected a mapping with the keys {_keys(kind)}, found {_show(value)}")
-        fields = {one.name: one for one in msgspec.structs.fields(kind) if one.name != "source"}
+        fields = {one.encode_name: one for one in msgspec.structs.fields(kind) if one.name != "source"}
         for key in value:
             if key not in fields:
                 raise self.complain((*steps, key), _unknown(str(key), fields, kind))
         for one in fields.values():
-            if one.required and one.name not in value:
-                raise self.complain(steps, f"`{one.name}` is missing")
+            if one.required and one.encode_name not in value:
+                raise self.complain(steps, f"`{one.encode_name}` is missing")
         return {key: self._shape(item, fields[key].type, (*steps, key)) for key, item in value.items()}
 
     def _shape_list(self, value: Any, kind: Any, steps: Steps) -> Any:
@@ -96,8 +96,7 @@ class Layer:
             name if name else int(number) for name, number in _STEP.findall(found["path"] or "") if name or number
         )
         value, kind = _look_up(self.values, steps)
-        if get_origin(kind) is Literal:
-            choices = ", ".join(str(one) for one in get_args(kind))
+        if choices := _choices(kind):
             return self.complain(steps, f"expected one of {choices}, found {_show(value)}")
         expected = re.match(r"Expected `([^`]+)`, got", found["what"])
         if expected:
@@ -204,6 +203,16 @@ def _without_none(kind: Any) -> Any:
     return kind
 
 
+def _choices(kind: Any) -> str:
+    """Name what a closed set of words allows, and a number beside it; empty for any other type."""
+    if get_origin(kind) is Literal:
+        return ", ".join(str(one) for one in get_args(kind))
+    if get_origin(kind) in (Union, types.UnionType):
+        words = [_choices(one) for one in get_args(kind) if get_origin(one) is Literal]
+        return ", ".join([*words, "a whole number"]) if words and int in get_args(kind) else ""
+    return ""
+
+
 def _look_up(value: Any, steps: Steps) -> tuple[Any, Any]:
     """Find the value and the expected type at `steps`."""
     kind: Any = File
@@ -213,7 +222,7 @@ def _look_up(value: Any, steps: Steps) -> tuple[Any, Any]:
         elif get_origin(kind) is dict:
             value, kind = value.get(step) if isinstance(value, dict) else None, get_args(kind)[1]
         else:
-            fields = {one.name: one for one in msgspec.structs.fields(kind)}
+            fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
             value, kind = value.get(step), _without_none(fields[step].type)
     return value, kind
 
@@ -225,7 +234,7 @@ def _unknown(key: str, fields: Mapping[str, object], kind: type[msgspec.Struct])
 
 
 def _keys(kind: type[msgspec.Struct]) -> str:
-    return ", ".join(one.name for one in msgspec.structs.fields(kind) if one.name != "source")
+    return ", ".join(one.encode_name for one in msgspec.structs.fields(kind) if one.name != "source")
 
 
 def _dotted(steps: Steps) -> str:

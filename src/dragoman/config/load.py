@@ -7,18 +7,11 @@ from typing import Any
 
 import msgspec
 
+from dragoman.config.entries import join_providers, join_routes
 from dragoman.config.layers import Layer, lay_over, read_env, read_file, read_flags
 from dragoman.config.tree import Config, File, Start, is_loopback, split_address
 from dragoman.errors import BadConfig
-from dragoman.records.names import RESERVED_SEGMENTS, SLUG
-from dragoman.records.setup import (
-    BUILTIN_PROVIDERS,
-    Edited,
-    Provider,
-    Setup,
-    merge,
-    provider_fault,
-)
+from dragoman.records.setup import Edited, Setup, merge
 
 FILE_NAME = "dragoman.yaml"
 
@@ -36,9 +29,31 @@ def load(
     Raises BadConfig.
     """
     project_file, files = _find_files(config_file, directory or Path.cwd(), user_directory)
-    layers = [read_file(path) for path in files]
-    file_providers = _join_providers(layers, project_file)
-    over = [read_flags(flags or {}), read_env(env)]
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    return _read(files, project_file, given, env)
+
+
+def reload(start: Start, env: Mapping[str, str] = os.environ) -> Start:
+    """Read the same files again under the same flags. Raises BadConfig; a file that has gone counts as empty.
+
+    Providers and routes that came from no file, such as the demo's, stay.
+    """
+    files = [Path(name) for name in start.config_files]
+    fresh = _read(files, Path(start.project_file) if start.project_file else None, start.flags, env)
+    kept_providers = [one for one in start.file_providers if not one.source.startswith("file:")]
+    kept_routes = [one for one in start.file_routes if not one.source.startswith("file:")]
+    return msgspec.structs.replace(
+        fresh,
+        file_providers=[*kept_providers, *fresh.file_providers],
+        file_routes=[*kept_routes, *fresh.file_routes],
+    )
+
+
+def _read(files: list[Path], project_file: Path | None, flags: dict[str, Any], env: Mapping[str, str]) -> Start:
+    layers = [read_file(path) for path in files if path.exists()]
+    providers = join_providers(layers, project_file)
+    routes = join_routes(layers, providers, project_file)
+    over = [read_flags(flags), read_env(env)]
     values: dict[str, Any] = {}
     for layer in reversed([*over, *layers]):
         values = lay_over(values, layer.values)
@@ -47,21 +62,13 @@ def load(
     config = msgspec.structs.replace(config, data_dir=str(_data_dir(config)))
     return Start(
         config=config,
-        setup=merge(_base_setup(config, env), file_providers, Edited(), version=1),
-        file_providers=file_providers,
+        setup=merge(_base_setup(config, env), providers, Edited(), version=1, file_routes=routes),
+        file_providers=providers,
+        file_routes=routes,
+        flags=flags,
         config_files=[str(path) for path in files],
         project_file=str(project_file) if project_file else None,
     )
-
-
-def reload_providers(start: Start) -> list[Provider]:
-    """Read the providers of the same files again. Raises BadConfig; a file that has gone counts as empty.
-
-    Providers that came from no file, such as the demo's, stay.
-    """
-    layers = [read_file(Path(name)) for name in start.config_files if Path(name).exists()]
-    kept = [one for one in start.file_providers if not one.source.startswith("file:")]
-    return [*kept, *_join_providers(layers, Path(start.project_file) if start.project_file else None)]
 
 
 def _find_files(config_file: Path | None, directory: Path, user: Path | None) -> tuple[Path | None, list[Path]]:
@@ -151,75 +158,3 @@ def _where(layers: list[Layer], section: str, key: str) -> Layer:
         if key in layer.values.get(section, {}):
             return layer
     return Layer({})
-
-
-def _join_providers(layers: list[Layer], project_file: Path | None) -> list[Provider]:
-    """Check each file's providers and join them; of one slug, the entry of the higher file counts."""
-    joined: dict[str, Provider] = {}
-    for layer in layers:
-        for key in ("routes", "rules"):
-            if layer.values.get(key):
-                raise layer.complain((key,), "this version does not have them yet; remove the key or leave it empty")
-        own: dict[str, Provider] = {}
-        for number, value in enumerate(layer.values.get("providers", [])):
-            provider = msgspec.convert(value, Provider)
-            steps = ("providers", number)
-            if provider.slug in own:
-                raise layer.complain((*steps, "slug"), f"`{provider.slug}` stands twice in this file")
-            _check_provider(provider, layer, steps)
-            if project_file is not None and layer.file == str(project_file):
-                _check_trust(provider, layer, steps)
-            line = layer.lines.get(steps, 1)
-            own[provider.slug] = msgspec.structs.replace(provider, source=f"file:{layer.file}:{line}")
-        for slug, provider in own.items():
-            joined.setdefault(slug, provider)
-    return list(joined.values())
-
-
-def _check_provider(provider: Provider, layer: Layer, steps: tuple[str | int, ...]) -> None:
-    if provider.slug in RESERVED_SEGMENTS:
-        raise layer.complain((*steps, "slug"), f"`{provider.slug}` is a path of Dragoman itself; choose another")
-    if not SLUG.match(provider.slug):
-        raise layer.complain(
-            (*steps, "slug"),
-            f"expected small letters, digits and hyphens, at most 63, beginning with a letter or digit, "
-            f"found {provider.slug!r}",
-        )
-    if (fault := provider_fault(provider)) is not None:
-        raise layer.complain((*steps, *fault[0].split(".")), fault[1])
-    unspoken = [one for one in provider.default_for if one not in provider.dialects]
-    if unspoken:
-        raise layer.complain((*steps, "default_for"), f"{unspoken[0]} is not among the provider's `dialects`")
-    if provider.ca_file is not None and not Path(provider.ca_file).expanduser().is_file():
-        raise layer.complain((*steps, "ca_file"), f"there is no file {provider.ca_file}")
-    if provider.auth is None:
-        return
-    auth = (*steps, "auth")
-    if provider.auth.scheme == "sigv4":
-        raise layer.complain((*auth, "scheme"), "this version cannot sign requests yet; use a bearer key")
-    if provider.auth.scheme == "header" and not provider.auth.name:
-        raise layer.complain(auth, "the scheme `header` needs `name`, such as x-api-key")
-    if provider.auth.scheme != "none" and not (provider.auth.key_env or provider.auth.key_vault):
-        raise layer.complain(
-            auth,
-            "expected `key_env`, the environment variable with the key; without `auth` the client's own key passes",
-        )
-
-
-def _check_trust(provider: Provider, layer: Layer, steps: tuple[str | int, ...]) -> None:
-    """A file that lay in the working directory, of a cloned repository perhaps, must not redirect the user's keys."""
-    builtin = {one.slug: one for one in BUILTIN_PROVIDERS}
-    remedy = f"if you trust this file, name it: --config {layer.file}"
-    known = builtin.get(provider.slug)
-    if known is not None and (provider.base_url.rstrip("/") != known.base_url or not provider.verify_tls):
-        raise layer.complain(
-            (*steps, "base_url"),
-            f"this would send what is meant for {known.name} ({known.base_url}) to {provider.base_url}; {remedy}",
-        )
-    held = {dialect: one for one in BUILTIN_PROVIDERS for dialect in one.default_for}
-    for dialect in provider.default_for:
-        if dialect in held and held[dialect].slug != provider.slug:
-            raise layer.complain(
-                (*steps, "default_for"),
-                f"this would send {dialect} requests, meant for {held[dialect].name}, to {provider.base_url}; {remedy}",
-            )

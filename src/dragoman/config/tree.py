@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from dragoman.records.route import Route
 from dragoman.records.setup import JournalSettings, Limits, Provider, Setup
 
 SIZES = frozenset({"body", "capture", "head", "max_size", "file_size"})
@@ -60,11 +61,18 @@ class Config(_Section, frozen=True, kw_only=True):
     journal: JournalSettings = JournalSettings()
 
 
+class FileRoute(Route, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A route as a file writes it."""
+
+    fixes: list[Any] = []
+    """Rules that repair a fault of this route's models; none exist in this version."""
+
+
 class File(Config, frozen=True, kw_only=True):
     """What a `dragoman.yaml` may hold."""
 
     providers: list[Provider] = []
-    routes: list[Any] = []
+    routes: list[FileRoute] = []
     rules: list[Any] = []
 
 
@@ -75,6 +83,9 @@ class Start(msgspec.Struct, kw_only=True):
     setup: Setup
     """The first Setup. Its version is above that of the last one that was published."""
     file_providers: list[Provider] = []
+    file_routes: list[Route] = []
+    flags: dict[str, Any] = {}
+    """What the command line said, as `{"server.port": 8080}`; needed to read the files again."""
     config_files: list[str] = []
     """The files that were read, highest precedence first."""
     project_file: str | None = None

@@ -44,7 +44,7 @@ class Keeper:
         self.store = store
         self.bus = Bus(IdMaker().make(self.started_ns // 1_000_000))
         self.ingest = Ingest(data_dir / "journal", store, self.bus, clock)
-        self.setup = SetupBook(start, run_dir, store, on_publish=self._published)
+        self.setup = SetupBook(start, run_dir, store, on_publish=self._published, on_reload=self._reloaded)
         self.links = GatewayLinks(run_dir, setup=lambda: self.setup.current, on_change=self.ingest.wake)
         self.retention = Retention(start.config.retention, store)
         self.reparse = Reparse(store, on_changed=lambda row: self.bus.publish("exchange.changed", row))
@@ -108,6 +108,9 @@ class Keeper:
     async def _published(self, setup: Setup) -> None:
         self.bus.publish("config.changed", {"version": setup.version})
         await self.links.publish()
+
+    def _reloaded(self, start: Start) -> None:
+        self.retention.configure(start.config.retention)
 
     def _complete(self, counters: Counters) -> Counters:
         setup = self.setup.current

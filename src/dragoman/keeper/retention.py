@@ -57,6 +57,10 @@ class Retention:
         await asyncio.to_thread(self._store.save_setting, SETTING, value)
         self._asked.set()
 
+    def configure(self, configured: config.Retention) -> None:
+        """Take what the files say now; it holds from the next round on, unless the interface set another policy."""
+        self._configured = configured
+
     async def apply(self) -> None:
         """Step until there is nothing left to do for now."""
         policy = await asyncio.to_thread(self.policy)

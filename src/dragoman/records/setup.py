@@ -94,6 +94,8 @@ def provider_fault(provider: Provider) -> tuple[str, str] | None:
     """Say what keeps requests from being sent to a provider: the field and what is wrong. None when nothing does."""
     if fault := url_fault(provider.base_url):
         return "base_url", fault
+    if provider.proxy is not None and provider.proxy != "none" and (fault := _proxy_fault(provider.proxy)):
+        return "proxy", fault
     named = [("headers", name) for name in provider.headers]
     if provider.auth is not None and provider.auth.name is not None:
         named.append(("auth.name", provider.auth.name))
@@ -107,6 +109,15 @@ def provider_fault(provider: Provider) -> tuple[str, str] | None:
         if not value.isprintable():
             return "headers", f"{name!r} cannot be sent: its value has a line end or another control sign"
     return None
+
+
+def _proxy_fault(proxy: str) -> str | None:
+    try:
+        parts = urlsplit(proxy)
+        is_good = parts.scheme == "http" and bool(parts.hostname) and parts.path in ("", "/") and parts.port != 0
+    except ValueError:
+        is_good = False
+    return None if is_good else f"found {proxy[:200]!r}, expected `http://host:port`, or `none`"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

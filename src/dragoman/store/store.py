@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from dragoman.clock import Clock, SystemClock
 from dragoman.records.exchange import Detail, Frame, Recording, Row
 from dragoman.records.query import Query
+from dragoman.records.route import Route
 from dragoman.records.setup import Provider
 from dragoman.store import deletion, edits, queries, recordings, retention, settings, verify
 from dragoman.store.bodies import BodyReader
@@ -224,6 +225,15 @@ class Store:
     def delete_provider(self, slug: str) -> bool:
         """Returns False when there was none."""
         return self._writer.do(lambda hand: settings.delete_provider(hand.connection, slug))
+
+    def edited_routes(self) -> list[Route]:
+        """Return them in their order."""
+        with self._read() as connection:
+            return settings.edited_routes(connection)
+
+    def save_routes(self, routes: list[Route]) -> None:
+        """Keep these routes, in this order, in place of all that were there."""
+        self._writer.do(lambda hand: settings.save_routes(hand.connection, routes))
 
     # inside
 

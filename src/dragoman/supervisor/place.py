@@ -167,9 +167,13 @@ def settled(start: Start, data_dir: Path, port: int) -> Start:
     last = _last_setup(data_dir)
     if last is not None:
         edited = Edited(
-            providers=[one for one in last.providers if one.source == "edited"], is_panicking=last.is_panicking
+            providers=[one for one in last.providers if one.source == "edited"],
+            routes=[one for one in last.routes if one.source == "edited"],
+            is_panicking=last.is_panicking,
         )
-        setup = merge(start.setup, start.file_providers, edited, version=last.version + 1)
+        setup = merge(
+            start.setup, start.file_providers, edited, version=last.version + 1, file_routes=start.file_routes
+        )
     else:
         setup = start.setup
     secret = secrets.token_urlsafe(24)

@@ -1,0 +1,163 @@
+"""What the files say of providers and routes: checked one by one, and joined over the files.
+
+Promise: what comes out can be published as it is. Every complaint names file and line. Of one slug or route name,
+the entry of the higher file counts. A file that lay in the working directory may add, but not redirect.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dragoman.config.layers import Layer, Steps
+from dragoman.config.tree import FileRoute
+from dragoman.records.names import RESERVED_SEGMENTS, SLUG
+from dragoman.records.route import Route, route_fault
+from dragoman.records.setup import BUILTIN_PROVIDERS, Auth, Provider, provider_fault
+
+_FIELD = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_BUILTIN = {one.slug: one for one in BUILTIN_PROVIDERS}
+
+
+def join_providers(layers: Sequence[Layer], project_file: Path | None) -> list[Provider]:
+    """Check each file's providers and join them. Raises BadConfig."""
+    joined: dict[str, Provider] = {}
+    for layer in layers:
+        if layer.values.get("rules"):
+            raise layer.complain(("rules",), "this version does not have them yet; remove the key or leave it empty")
+        own: dict[str, Provider] = {}
+        for number, value in enumerate(layer.values.get("providers") or []):
+            provider = msgspec.convert(value, Provider)
+            steps = ("providers", number)
+            if provider.slug in own:
+                raise layer.complain((*steps, "slug"), f"`{provider.slug}` stands twice in this file")
+            _check_provider(provider, layer, steps)
+            if _is_of(layer, project_file):
+                _check_trust(provider, layer, steps)
+            own[provider.slug] = msgspec.structs.replace(provider, source=_source(layer, steps))
+        for slug, provider in own.items():
+            joined.setdefault(slug, provider)
+    return list(joined.values())
+
+
+def join_routes(layers: Sequence[Layer], providers: Sequence[Provider], project_file: Path | None) -> list[Route]:
+    """Check each file's routes and join them; they may name these providers and the built-in ones.
+
+    Raises BadConfig.
+    """
+    known = {*_BUILTIN, *(one.slug for one in providers)}
+    joined: dict[str, Route] = {}
+    for layer in layers:
+        own: dict[str, Route] = {}
+        for number, value in enumerate(layer.values.get("routes") or []):
+            steps = ("routes", number)
+            route = _route_of(value, layer, steps)
+            if route.name in own:
+                raise layer.complain((*steps, "name"), f"`{route.name}` stands twice in this file")
+            if (fault := route_fault(route, known)) is not None:
+                raise layer.complain((*steps, *_steps_of(fault[0])), fault[1])
+            if _is_of(layer, project_file):
+                _check_lead(route, providers, layer, steps)
+            own[route.name] = route
+        for name, route in own.items():
+            joined.setdefault(name, route)
+    return list(joined.values())
+
+
+def _route_of(value: object, layer: Layer, steps: Steps) -> Route:
+    written = msgspec.convert(value, FileRoute)
+    if written.fixes:
+        message = "this version has no fixes yet; remove the key or leave it empty"
+        raise layer.complain((*steps, "fixes"), message)
+    fields = {name: getattr(written, name) for name in Route.__struct_fields__}
+    return Route(**{**fields, "source": _source(layer, steps)})
+
+
+def _source(layer: Layer, steps: Steps) -> str:
+    return f"file:{layer.file}:{layer.lines.get(steps, 1)}"
+
+
+def _steps_of(field: str) -> Steps:
+    """Take `targets[0].provider` apart."""
+    return tuple(name or int(number) for name, number in _FIELD.findall(field))
+
+
+def _is_of(layer: Layer, project_file: Path | None) -> bool:
+    return project_file is not None and layer.file == str(project_file)
+
+
+def _check_provider(provider: Provider, layer: Layer, steps: Steps) -> None:
+    if provider.slug in RESERVED_SEGMENTS:
+        raise layer.complain((*steps, "slug"), f"`{provider.slug}` is a path of Dragoman itself; choose another")
+    if not SLUG.match(provider.slug):
+        raise layer.complain(
+            (*steps, "slug"),
+            f"expected small letters, digits and hyphens, at most 63, beginning with a letter or digit, "
+            f"found {provider.slug!r}",
+        )
+    if (fault := provider_fault(provider)) is not None:
+        raise layer.complain((*steps, *fault[0].split(".")), fault[1])
+    unspoken = [one for one in provider.default_for if one not in provider.dialects]
+    if unspoken:
+        raise layer.complain((*steps, "default_for"), f"{unspoken[0]} is not among the provider's `dialects`")
+    if provider.ca_file is not None and not Path(provider.ca_file).expanduser().is_file():
+        raise layer.complain((*steps, "ca_file"), f"there is no file {provider.ca_file}")
+    if provider.auth is not None:
+        _check_auth(provider.auth, layer, (*steps, "auth"))
+
+
+def _check_auth(auth: Auth, layer: Layer, steps: Steps) -> None:
+    if auth.scheme == "header" and not auth.name:
+        raise layer.complain(steps, "the scheme `header` needs `name`, such as x-api-key")
+    if auth.scheme in ("bearer", "header") and not (auth.key_env or auth.key_vault):
+        raise layer.complain(
+            steps,
+            "expected `key_env`, the environment variable with the key; without `auth` the client's own key passes",
+        )
+
+
+def _check_trust(provider: Provider, layer: Layer, steps: Steps) -> None:
+    """A file that lay in the working directory, of a cloned repository perhaps, must not redirect the user's keys."""
+    known = _BUILTIN.get(provider.slug)
+    if known is not None and (provider.base_url.rstrip("/") != known.base_url or not provider.verify_tls):
+        raise layer.complain(
+            (*steps, "base_url"),
+            f"this would send what is meant for {known.name} ({known.base_url}) to {provider.base_url}; "
+            f"{_remedy(layer)}",
+        )
+    for name in ("proxy", "ca_file"):
+        if known is not None and (value := getattr(provider, name)) not in (None, "none"):
+            raise layer.complain(
+                (*steps, name), f"this would let {value} see what is meant for {known.name}; {_remedy(layer)}"
+            )
+    held = {dialect: one for one in BUILTIN_PROVIDERS for dialect in one.default_for}
+    for dialect in provider.default_for:
+        if dialect in held and held[dialect].slug != provider.slug:
+            raise layer.complain(
+                (*steps, "default_for"),
+                f"this would send {dialect} requests, meant for {held[dialect].name}, to {provider.base_url}; "
+                f"{_remedy(layer)}",
+            )
+
+
+def _check_lead(route: Route, providers: Sequence[Provider], layer: Layer, steps: Steps) -> None:
+    """Nor may its routes lead what clients send to a default path to a provider that it brought itself."""
+    if route.prefix is not None:
+        return
+    brought = {one.slug: one for one in providers if one.slug not in _BUILTIN and _came_from(one, layer)}
+    for number, target in enumerate(route.targets):
+        if (provider := brought.get(target.provider)) is not None:
+            raise layer.complain(
+                (*steps, "targets", number, "provider"),
+                f"this would send requests for {route.model or 'any model'}, and the key in them, to "
+                f"{provider.base_url}; give the route a `prefix`, or, {_remedy(layer)}",
+            )
+
+
+def _came_from(provider: Provider, layer: Layer) -> bool:
+    return provider.source.startswith(f"file:{layer.file}:")
+
+
+def _remedy(layer: Layer) -> str:
+    return f"if you trust this file, name it: --config {layer.file}"
