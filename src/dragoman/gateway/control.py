@@ -156,4 +156,5 @@ def _status(gateway: Gateway, number: int) -> Status:
         setup_version=gateway.plan.setup.version,
         capture_stopped_total=gateway.journal.stopped_total,
         upstream_idle=gateway.pool.idle_count,
+        breakers=gateway.breakers.shown(),
     )

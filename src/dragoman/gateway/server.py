@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 
 from dragoman.clock import Clock, SystemClock
+from dragoman.gateway.breaker import Breakers
 from dragoman.gateway.client_side import ClientSide
 from dragoman.gateway.endpoint import Exchange
 from dragoman.gateway.pool import Pool
@@ -48,6 +49,7 @@ class Gateway:
         self.session = self.make_id()
         self.book = MaskedFieldBook()
         self.pool = Pool(self.clock, self.book)
+        self.breakers = Breakers(self.clock)
         self.connections: set[ClientSide] = set()
         self.exchanges: dict[str, Exchange] = {}
         self.requests_total = 0
@@ -95,6 +97,8 @@ class Gateway:
         """Take a Setup for all requests that begin from now on. An older one than the present is left alone."""
         if setup.version < self.plan.setup.version:
             return
+        before = {provider.slug: provider for provider in self.plan.setup.providers}
+        self.breakers.forget(one.slug for one in setup.providers if one != before.get(one.slug))
         self.requests = self._plan_for(setup)
         self.journal.settings = setup.journal
         self.pool.forget_contexts()
