@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.records.route import Retry, Route, RouteTable, Target, matches, route_fault
+from dragoman.records.route import Retry, Route, RouteTable, Target, matches, route_fault, target_dialect
 
 TO = [Target(provider="openai")]
 
@@ -89,3 +89,19 @@ def test_a_wrong_route_is_named_with_its_field(fault: dict, field: str) -> None:
 
 def test_a_good_route_has_no_fault() -> None:
     assert route_fault(route("good", "gpt-*", prefix="/lab"), ["openai"]) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "spoken", "asked", "spoken_there"),
+    [
+        (None, ["openai_chat", "anthropic_messages"], "anthropic_messages", "anthropic_messages"),
+        (None, ["openai_chat", "anthropic_messages"], "ollama_chat", "openai_chat"),
+        (None, [], "ollama_chat", "ollama_chat"),
+        ("openai_chat", ["openai_chat", "anthropic_messages"], "anthropic_messages", "openai_chat"),
+        ("openai_chat", ["openai_chat"], None, None),
+    ],
+)
+def test_a_target_is_asked_in_the_dialect_of_the_client_where_it_speaks_that(
+    named, spoken, asked, spoken_there
+) -> None:  # type: ignore[no-untyped-def]
+    assert target_dialect(Target(provider="openai", dialect=named), spoken, asked) == spoken_there

@@ -121,6 +121,16 @@ def matches(pattern: str | None, model: str | None) -> bool:
     return model.startswith(pattern[:-1]) if pattern.endswith("*") else model == pattern
 
 
+def target_dialect(target: Target, spoken: Sequence[str], asked: str | None) -> str | None:
+    """Say in which dialect a target is asked. `spoken` are its provider's, `asked` is the client's.
+
+    The same as `asked` means that nothing is translated; None that nobody knows what is asked for.
+    """
+    if asked is None:
+        return None
+    return target.dialect or (asked if not spoken or asked in spoken else spoken[0])
+
+
 class RouteTable:
     """All routes, in the order in which they are asked."""
 
