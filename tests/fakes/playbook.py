@@ -3,17 +3,22 @@
 import json
 
 from dragoman.journal.format import (
+    Alteration,
     AttemptOpened,
     BodyFraming,
     Chunk,
     Closed,
     Ending,
     Headers,
+    Lost,
     Opened,
     Record,
     RequestBody,
     RequestEnded,
     ResponseHead,
+    SentChunk,
+    SentHead,
+    UpstreamBody,
 )
 
 START = 6_000_000_000
@@ -104,3 +109,59 @@ def whole(name: str, *, at: int = START) -> list[Record]:
 
 
 STREAM_BODY = b"".join(event(word) for word in WORDS) + event("", finish="stop") + b"data: [DONE]\n\n"
+
+# A call that a route translated: the client speaks Anthropic's Messages, the provider OpenAI's Chat.
+
+MESSAGES_BODY = json.dumps(
+    {
+        "model": "claude-x",
+        "max_tokens": 100,
+        "stream": True,
+        "messages": [{"role": "user", "content": "Say hello to the sea."}],
+    }
+).encode()
+SENT_EVENTS = [
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"claude-x"}}\n\n',
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"Hello"}}\n\n',
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+]
+
+
+def attempt(name: str, number: int = 1, *, at: int = START, dialect: str | None = "openai_chat",
+            model: str | None = "gpt-4o", provider: str = "openai") -> AttemptOpened:  # fmt: skip
+    url = "https://api.openai.com/v1/chat/completions"
+    headers = [(b"content-type", b"application/json")]
+    return AttemptOpened(name, at + MS, number, provider, url, False, 1, 2, 3, headers, dialect, model, "to-openai")
+
+
+def asked_through_route(name: str, *, at: int = START) -> list[Record]:
+    return [
+        opened(name, at=at, target=b"/v1/messages", dialect="anthropic_messages", endpoint="messages"),
+        RequestBody(name, at + MS, MESSAGES_BODY),
+        RequestEnded(name, at + MS, len(MESSAGES_BODY)),
+        Alteration(name, at + MS, "route:to-openai", "translated: anthropic_messages -> openai_chat"),
+        UpstreamBody(name, at + MS, 1, CHAT_BODY),
+        attempt(name, at=at),
+        Lost(name, at + MS, "request", [("$.thinking", "openai_chat has no such setting")]),
+    ]
+
+
+def sent_head(name: str, *, at: int = START, status: int = 200, media: bytes = b"text/event-stream") -> SentHead:
+    return SentHead(name, at + 11 * MS, status, [(b"content-type", media)], "chunked")
+
+
+def translated(name: str, *, at: int = START) -> list[Record]:
+    """A streamed call through a route, whole."""
+    upstream = streamed(name, at=at)
+    sent = [SentChunk(name, at + (21 + 10 * n) * MS, data) for n, data in enumerate(SENT_EVENTS)]
+    return [
+        *asked_through_route(name, at=at),
+        upstream[0],
+        sent_head(name, at=at),
+        *(one for pair in zip(upstream[1:4], sent, strict=True) for one in pair),
+        *upstream[4:],
+        *ended(name, at=at)[:-1],
+        Lost(name, at + 95 * MS, "response", [("$.choices[0].logprobs", "anthropic_messages has none")]),
+        closed(name, at=at),
+    ]

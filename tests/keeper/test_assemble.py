@@ -9,27 +9,36 @@ from dragoman.journal.format import (
     CaptureStopped,
     Chunk,
     Closed,
+    Lost,
     Opened,
     Record,
     RequestBody,
     RequestEnded,
     ResponseHead,
+    SentChunk,
     TunnelData,
+    UpstreamBody,
 )
 from dragoman.keeper.assemble import Assembly, TimeBase
 from dragoman.records.exchange import Frame, Recording
 from fakes.playbook import (
     CHAT_BODY,
+    MESSAGES_BODY,
     MS,
+    SENT_EVENTS,
     START,
     STREAM_BODY,
     asked,
+    asked_through_route,
+    attempt,
     chunked,
     closed,
     ended,
     head,
     opened,
+    sent_head,
     streamed,
+    translated,
     whole,
 )
 
@@ -201,3 +210,126 @@ def test_headers_keep_their_order_doubles_and_odd_bytes() -> None:
     made = recording(*asked("a"), head("a", more=[(b"X-A", b"1"), (b"x-a", b"2"), (b"X-B", b"\xff")]), closed("a"))
     assert made.detail.response is not None
     assert made.detail.response.headers[1:] == [("X-A", "1"), ("x-a", "2"), ("X-B", "ÿ")]
+
+
+def test_a_translated_call_keeps_both_views() -> None:
+    made = recording(*translated("a"))
+    detail, row = made.detail, made.detail.row
+    assert (made.request_body, made.upstream_request) == (MESSAGES_BODY, CHAT_BODY)
+    assert (made.response_body, made.upstream_response) == (b"".join(SENT_EVENTS), STREAM_BODY)
+    assert [frame.at_ns // MS for frame in made.frames] == [21, 31, 41]
+    assert [frame.at_ns // MS for frame in made.upstream_frames] == [20, 30, 40, 50, 60, 90]
+    assert (row.dialect, row.upstream_dialect, row.upstream_model, row.route) == (
+        "anthropic_messages", "openai_chat", "gpt-4o", "to-openai",
+    )  # fmt: skip
+    assert (row.losses, row.is_untouched, row.status) == (2, False, 200)
+    assert {"translated", "altered"} <= set(row.flags)
+    assert [(one.direction, one.path) for one in detail.losses] == [
+        ("request", "$.thinking"),
+        ("response", "$.choices[0].logprobs"),
+    ]
+    upstream = detail.upstream
+    assert upstream is not None
+    assert upstream.request_body is not None
+    assert upstream.request_body.hash == blake3(CHAT_BODY).hexdigest()
+    assert upstream.request_body.media_type == "application/json"
+    assert upstream.response is not None
+    assert upstream.response.line == "200 OK"
+    assert upstream.response_body is not None
+    assert upstream.response_body.hash == blake3(STREAM_BODY).hexdigest()
+    assert detail.response is not None
+    assert (detail.response.line, detail.response.framing) == ("200", "chunked")
+    assert (detail.attempts[0].dialect, detail.attempts[0].model, detail.attempts[0].route) == (
+        "openai_chat", "gpt-4o", "to-openai",
+    )  # fmt: skip
+
+
+def test_a_translated_stream_that_broke_off_keeps_what_went_on_both_sides() -> None:
+    records = translated("a")
+    made = assemble(*records[: records.index(SentChunk("a", START + 31 * MS, SENT_EVENTS[1]))])
+    made.interrupt()
+    found = made.recording()
+    assert found.response_body == SENT_EVENTS[0]
+    assert len(found.upstream_frames) == 2
+    assert not found.detail.response_body.is_whole
+    assert found.detail.upstream is not None
+    assert found.detail.upstream.response_body is not None
+    assert not found.detail.upstream.response_body.is_whole
+
+
+def test_an_error_of_dragomans_own_ends_a_translated_call() -> None:
+    body = b'{"type":"error","error":{"type":"api_error","message":"no"}}'
+    made = recording(
+        *asked_through_route("a"),
+        closed("a", ending="upstream_failed", status=502, body=body, error_code="connect", error_message="refused"),
+    )
+    assert (made.response_body, made.upstream_response, made.upstream_request) == (body, b"", CHAT_BODY)
+    assert (made.detail.row.status, made.detail.row.response_bytes) == (502, len(body))
+    assert made.detail.upstream is not None
+    assert made.detail.upstream.response is None
+    assert made.detail.attempts[0].error_code == "connect"
+
+
+def test_a_renamed_model_alone_leaves_the_reply_as_it_is() -> None:
+    made = recording(
+        opened("a"),
+        RequestBody("a", START, b'{"model":"fast"}'),
+        RequestEnded("a", START, 16),
+        UpstreamBody("a", START, 1, b'{"model":"gpt-4o"}'),
+        attempt("a", dialect=None),
+        *streamed("a"),
+        *ended("a"),
+    )
+    row = made.detail.row
+    assert (made.upstream_request, made.response_body) == (b'{"model":"gpt-4o"}', STREAM_BODY)
+    assert (row.upstream_dialect, row.upstream_model, row.is_untouched) == (None, "gpt-4o", False)
+    assert "translated" not in row.flags
+    assert made.detail.upstream is not None
+    assert made.detail.upstream.response_body is None
+
+
+def test_each_try_has_an_error_of_its_own_and_bodies_do_not_mix() -> None:
+    begin = asked_through_route("a")
+    made = recording(
+        *begin,
+        head("a", status=429, media=b"application/json", framing="length"),
+        Chunk("a", START + 12 * MS, b'{"error":{"message":"slow down"}}'),
+        AttemptClosed("a", START + 13 * MS, 1, "status", "429 from openai", 429, 250 * MS),
+        attempt("a", 2, at=START + 263 * MS, dialect=None, model=None, provider="anthropic"),
+        *streamed("a", at=START + 270 * MS),
+        *ended("a", at=START + 270 * MS),
+    )
+    first, second = made.detail.attempts
+    assert (first.status, first.wait_ns, first.ended_ns) == (429, 250 * MS, 13 * MS)
+    assert first.error_message == '429 from openai: {"error":{"message":"slow down"}}'
+    assert (second.status, second.error_code, made.detail.row.provider) == (200, None, "anthropic")
+    assert (made.upstream_request, made.response_body) == (b"", STREAM_BODY)
+    assert (made.detail.row.losses, made.detail.row.upstream_dialect) == (0, None)
+
+
+def test_a_try_that_sends_the_same_does_not_write_it_again() -> None:
+    made = recording(
+        *asked_through_route("a"),
+        AttemptClosed("a", START + 13 * MS, 1, "connect", "refused"),
+        attempt("a", 2),
+        *streamed("a"),
+        sent_head("a"),
+        SentChunk("a", START + 95 * MS, b"sent"),
+        *ended("a"),
+    )
+    assert made.upstream_request == CHAT_BODY
+    assert made.detail.row.losses == 1
+
+
+def test_a_later_try_s_losses_stand_in_place_of_an_earlier_one_s() -> None:
+    made = recording(
+        *asked_through_route("a"),
+        AttemptClosed("a", START + 13 * MS, 1, "connect", "refused"),
+        UpstreamBody("a", START + 13 * MS, 2, b"{}"),
+        attempt("a", 2, dialect="ollama_chat"),
+        Lost("a", START + 13 * MS, "request", [("$.tool_choice", "ollama_chat has none")]),
+        *streamed("a"),
+        *ended("a"),
+    )
+    assert [one.path for one in made.detail.losses] == ["$.tool_choice"]
+    assert made.upstream_request == b"{}"

@@ -7,12 +7,27 @@ import msgspec
 import pytest
 
 from dragoman.dialects import PARSER_VERSION
-from dragoman.journal.format import AttemptOpened, Chunk, Opened, Record, RequestBody, RequestEnded
+from dragoman.journal.format import AttemptOpened, Chunk, Opened, Record, RequestBody, RequestEnded, SentChunk
 from dragoman.keeper.assemble import Assembly, TimeBase
 from dragoman.keeper.reply import replay
 from dragoman.keeper.understand import understand, understand_again
 from dragoman.records.exchange import Recording
-from fakes.playbook import CHAT_BODY, MS, START, STREAM_BODY, asked, chunked, closed, head, opened, streamed, whole
+from fakes.playbook import (
+    CHAT_BODY,
+    MS,
+    START,
+    STREAM_BODY,
+    asked,
+    asked_through_route,
+    chunked,
+    closed,
+    head,
+    opened,
+    sent_head,
+    streamed,
+    translated,
+    whole,
+)
 
 ANSWER = {
     "id": "c1",
@@ -221,3 +236,33 @@ def test_a_stored_stream_is_replayed_with_its_times() -> None:
     deltas = replay(made)
     assert [one.at_ns for one in deltas] == sorted(one.at_ns for one in deltas)
     assert "".join(getattr(one.delta, "text", "") for one in deltas).endswith("sea.")
+
+
+def test_a_translated_call_is_read_from_the_provider_s_bytes() -> None:
+    made = read(*translated("a"))
+    row = made.detail.row
+    assert (row.model_asked, row.model_served) == ("claude-x", "gpt-4o-2024")
+    assert (row.stop_reason, row.native_stop_reason) == ("end", "stop")
+    assert (row.first_token_ns, row.last_token_ns) == (20 * MS, 60 * MS)
+    assert made.search_texts == ["Hello, great sea."]
+    assert made.reply_id is None
+    assert [one.at_ns // MS for one in replay(made)][:2] == [20, 20]
+    again = understand_again(made)
+    assert again.detail.row == row
+    assert "translated" in row.flags
+
+
+def test_a_translated_error_is_the_provider_s_own() -> None:
+    told = b'{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}'
+    sent = b'{"type":"error","error":{"type":"rate_limit_error","message":"Rate limit reached"}}'
+    made = read(
+        *asked_through_route("a"),
+        head("a", status=429, media=b"application/json", framing="length"),
+        sent_head("a", status=429, media=b"application/json"),
+        Chunk("a", START + 20 * MS, told),
+        SentChunk("a", START + 20 * MS, sent),
+        closed("a", status=429),
+    )
+    row = made.detail.row
+    assert (row.state, row.error_code, row.error_message) == ("error", "rate_limit_exceeded", "Rate limit reached")
+    assert (made.response_body, made.upstream_response) == (sent, told)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from dragoman.journal.format import AttemptOpened, Headers, ResponseHead
+from dragoman.journal.format import AttemptOpened, Headers, ResponseHead, SentHead
 from dragoman.records.exchange import Attempt, BodyFacts, Head
 
 
@@ -26,6 +26,10 @@ def head_of(head: ResponseHead) -> Head:
     )
 
 
+def sent_head_of(head: SentHead) -> Head:
+    return Head(line=str(head.status), headers=text_headers(head.headers), framing=head.framing)
+
+
 def attempt_of(record: AttemptOpened, at_ns: int) -> Attempt:
     return Attempt(
         number=record.number,
@@ -37,17 +41,23 @@ def attempt_of(record: AttemptOpened, at_ns: int) -> Attempt:
         connect_ns=record.connect_ns,
         tls_ns=record.tls_ns,
         headers=text_headers(record.headers),
+        dialect=record.dialect,
+        model=record.model,
+        route=record.route,
     )
 
 
 def body_facts(body: bytes, headers: Headers) -> BodyFacts:
-    values = {name.lower(): value.decode("latin-1") for name, value in reversed(headers)}
-    media_type = values.get(b"content-type")
+    return facts_of(body, text_headers(headers))
+
+
+def facts_of(body: bytes, headers: Sequence[tuple[str, str]]) -> BodyFacts:
+    media_type = header_of(headers, "content-type")
     return BodyFacts(
         bytes=len(body),
         hash=blake3(body).hexdigest() if body else None,
         media_type=media_type.partition(";")[0].strip().lower() if media_type else None,
-        encoding=_encoding_of(values.get(b"content-encoding")),
+        encoding=_encoding_of(header_of(headers, "content-encoding")),
     )
 
 

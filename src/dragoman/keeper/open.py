@@ -9,10 +9,11 @@ import logging
 import msgspec
 
 from dragoman.journal.format import Opened, Record, decode_frame, encode_frame
+from dragoman.keeper.answer import live_reading
 from dragoman.keeper.assemble import Assembly, TimeBase
 from dragoman.keeper.follow import Live
 from dragoman.keeper.reading import StreamReading, TimedDelta
-from dragoman.keeper.reply import preview_of, stream_reading
+from dragoman.keeper.reply import preview_of
 from dragoman.keeper.request import RequestFacts, add_request_facts, read_request
 from dragoman.keeper.understand import understand
 from dragoman.records.event import EventType, Progress
@@ -52,6 +53,7 @@ class OpenExchange:
         self.reading: StreamReading | None = None
         self._is_reading_settled = False
         self._pieces_read = 0
+        self._failed_seen = 0
         self._announced: set[str] = set()
         self._progress_at_ns = -PROGRESS_NS
 
@@ -61,7 +63,7 @@ class OpenExchange:
 
     @property
     def held_bytes(self) -> int:
-        return self.assembly.request_bytes + self.assembly.reply_bytes + 2000
+        return self.assembly.held_bytes + 2000
 
     def take(self, record: Record) -> None:
         self.assembly.take(record)
@@ -83,13 +85,16 @@ class OpenExchange:
         """Read what came of the request and of a streamed reply since the last time."""
         assembly = self.assembly
         if self.request is None and assembly.is_request_whole:
-            self.request = read_request(assembly.row(), assembly.request_head(), assembly.request_body)
-        if not self._is_reading_settled and assembly.head is not None and assembly.reply_pieces:
+            self.request = read_request(assembly.row(), assembly.request_head(), assembly.request.join())
+        if self._failed_seen != assembly.attempts.failed:  # what came so far was of a try that is given up
+            self._failed_seen = assembly.attempts.failed
+            self.reading, self._is_reading_settled, self._pieces_read = None, False, 0
+        if not self._is_reading_settled and assembly.head is not None and assembly.reply.data:
             self.reading = self._new_reading()
             self._is_reading_settled = True
         if self.reading is None:
             return []
-        pieces_read, self._pieces_read = self._pieces_read, len(assembly.reply_pieces)
+        pieces_read, self._pieces_read = self._pieces_read, len(assembly.reply.data)
         return self._feed(self.reading, pieces_read)
 
     def reread(self) -> list[TimedDelta]:
@@ -135,7 +140,7 @@ class OpenExchange:
             id=row.id,
             state=row.state,
             elapsed_ns=self.assembly.last_ns,
-            response_bytes=self.assembly.reply_bytes,
+            response_bytes=self.assembly.reply.size,
         )
         if reading is None:
             return progress
@@ -152,14 +157,17 @@ class OpenExchange:
 
     def _new_reading(self) -> StreamReading | None:
         assembly = self.assembly
-        if assembly.head is None or not assembly.reply_pieces:
+        if assembly.head is None or not assembly.reply.data:
             return None
-        return stream_reading(assembly.row(), assembly.head, assembly.reply_pieces[0], self.request)
+        row, is_asked = assembly.row(), self.request is not None and bool(self.request.is_streamed)
+        row.is_streamed = is_asked
+        return live_reading(row, assembly.head, assembly.reply.data[0], is_asked=is_asked)
 
     def _feed(self, reading: StreamReading, from_piece: int) -> list[TimedDelta]:
         assembly, deltas = self.assembly, []
-        for number in range(from_piece, len(assembly.reply_pieces)):
-            deltas += reading.feed(assembly.reply_pieces[number], assembly.frames[number].at_ns)
+        pieces = assembly.reply
+        for number in range(from_piece, len(pieces.data)):
+            deltas += reading.feed(pieces.data[number], pieces.frames[number].at_ns)
         if assembly.is_over:
             deltas += reading.end(assembly.last_ns)
         return deltas

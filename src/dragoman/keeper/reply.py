@@ -4,40 +4,28 @@ Promise: pure. A reply that broke off gives what came of it; one that cannot be 
 `unparsed` and a warning.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from dragoman.canonical import AnyPart, Reasoning, Refusal, Reply, Text, ToolCall, Usage
 from dragoman.dialects import ALL
 from dragoman.dialects.base import Dialect, Unreadable
-from dragoman.dialects.detect import REPLY_ENDPOINTS
-from dragoman.journal.format import ResponseHead
-from dragoman.keeper.heads import header_of, text_headers
+from dragoman.keeper.answer import Answer, answer_of, begin_reading
 from dragoman.keeper.reading import StreamReading, TimedDelta
-from dragoman.keeper.request import RequestFacts, dialect_of, media_flags, read_request, text_of
+from dragoman.keeper.request import RequestFacts, media_flags, read_request, text_of
 from dragoman.keeper.unread import is_stream, read_error
 from dragoman.records.exchange import Frame, Recording, Row
 from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
 
-_STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl")
-_STREAM_BEGINS = {"sse": b"deir:\r\n\xef", "ndjson": b"{\r\n", "json": b""}
-"""First bytes of a stream: `data`, `event`, `id`, `retry`, a comment, an empty line, a byte order mark; an object."""
-
-
-def stream_reading(
-    row: Row, head: ResponseHead, first_piece: bytes, request: RequestFacts | None
-) -> StreamReading | None:
-    """Make the reading for a reply that has begun to come; None when it is no stream that a dialect reads."""
-    return _reading_of(row, head.status, text_headers(head.headers), first_piece, request)
-
 
 def replay(recording: Recording) -> list[TimedDelta]:
     """Give the deltas of a stored streamed reply with their times; empty when it was none."""
     request = read_request(recording.detail.row, recording.detail.request, recording.request_body)
-    reading = _begin_reading(recording, request)
-    return _read_frames(reading, recording) if reading is not None else []
+    answer = answer_of(recording)
+    reading = _begin_reading(answer, request) if answer is not None else None
+    return _read_frames(reading, answer) if reading is not None and answer is not None else []
 
 
 def preview_of(reply: Reply) -> str:
@@ -45,111 +33,82 @@ def preview_of(reply: Reply) -> str:
 
 
 def read_reply(recording: Recording, request: RequestFacts, reading: StreamReading | None) -> None:
-    row, body = recording.detail.row, recording.response_body
-    if not body or row.status is None:
+    """Read what the provider answered; `reading` is given when it was read while it came."""
+    row, answer = recording.detail.row, answer_of(recording)
+    if answer is None or not answer.body:
         return
-    if reading is None and (reading := _begin_reading(recording, request)) is not None:
-        _read_frames(reading, recording)
+    if reading is None and (reading := _begin_reading(answer, request)) is not None:
+        _read_frames(reading, answer)
     if reading is not None:
         row.is_streamed = True
         row.first_token_ns, row.last_token_ns = reading.first_token_ns, reading.last_token_ns
         recording.detail.warnings += [f"reply: {warning}" for warning in reading.warnings]
-        if not reading.deltas_total and recording.detail.response_body.is_whole:
+        if not reading.deltas_total and answer.facts.is_whole:
             row.flags.append("unparsed")
             recording.detail.warnings.append("reply: no frame of the stream could be understood")
         _add_reply(recording, reading.reply())
         return
-    row.is_streamed = _came_in_pieces(recording)
-    _read_whole_reply(recording)
+    row.is_streamed = _came_in_pieces(row, answer)
+    _read_whole_reply(recording, answer)
 
 
-def _came_in_pieces(recording: Recording) -> bool | None:
+def _came_in_pieces(row: Row, answer: Answer) -> bool | None:
     """Say whether a reply that no dialect reads as a stream was one all the same."""
-    row, head = recording.detail.row, recording.detail.response
-    if head is not None and (row.status or 0) < 400 and row.dialect not in ALL and is_stream(row, head):
+    if answer.status < 400 and answer.spoken.dialect not in ALL and is_stream(answer.spoken.endpoint, answer.headers):
         return True
     return False if row.is_streamed is not None else None
 
 
-def _begin_reading(recording: Recording, request: RequestFacts) -> StreamReading | None:
-    row, head = recording.detail.row, recording.detail.response
-    if head is None or row.status is None:
-        return None
-    return _reading_of(row, row.status, head.headers, recording.response_body[:16], request)
+def _begin_reading(answer: Answer, request: RequestFacts) -> StreamReading | None:
+    is_asked = bool(request.is_streamed)
+    return begin_reading(answer.spoken, answer.status, answer.headers, answer.body[:16], is_asked=is_asked)
 
 
-def _reading_of(
-    row: Row, status: int, headers: Sequence[tuple[str, str]], first_piece: bytes, request: RequestFacts | None
-) -> StreamReading | None:
-    dialect = dialect_of(row, REPLY_ENDPOINTS)
-    if dialect is None or not 200 <= status < 300:
-        return None
-    encoding = header_of(headers, "content-encoding")
-    media_type = (header_of(headers, "content-type") or "").partition(";")[0].strip().lower()
-    asked = request is not None and bool(request.is_streamed)
-    if not _is_stream(media_type, asked, None if encoding else first_piece, dialect):
-        return None
-    return StreamReading(dialect, encoding)
-
-
-def _is_stream(media_type: str, asked: bool, first_piece: bytes | None, dialect: Dialect) -> bool:
-    """Some servers name the wrong media type: of a plain body, its first bytes tell."""
-    if media_type in _STREAM_TYPES:
-        return True
-    if not first_piece:
-        return False
-    if dialect.stream_framing == "sse" and first_piece.startswith((b"data:", b"event:")):
-        return True
-    return asked and first_piece[:1] in _STREAM_BEGINS[dialect.stream_framing]
-
-
-def _read_frames(reading: StreamReading, recording: Recording) -> list[TimedDelta]:
-    body, deltas = recording.response_body, []
-    frames = recording.frames or [Frame(0, recording.detail.row.duration_ns or 0)]
+def _read_frames(reading: StreamReading, answer: Answer) -> list[TimedDelta]:
+    body, deltas = answer.body, []
+    frames = answer.frames or [Frame(0, 0)]
     ends = [*(frame.offset for frame in frames[1:]), len(body)]
     for frame, end in zip(frames, ends, strict=True):
         deltas += reading.feed(body[frame.offset : end], frame.at_ns)
     return deltas + reading.end(frames[-1].at_ns)
 
 
-def _read_whole_reply(recording: Recording) -> None:
+def _read_whole_reply(recording: Recording, answer: Answer) -> None:
     detail, row = recording.detail, recording.detail.row
-    plain = decode(recording.response_body, detail.response_body.encoding or "")
+    plain = decode(answer.body, answer.facts.encoding or "")
     if plain.problem:
         detail.warnings.append(f"reply: {plain.problem}")
-    dialect = dialect_of(row, REPLY_ENDPOINTS)
-    is_error = row.status is not None and row.status >= 400
-    if is_error:
-        dialect = ALL.get(row.dialect) if row.dialect else None
+    is_error = answer.status >= 400
+    dialect = ALL.get(answer.spoken.dialect or "") if is_error else answer.spoken.reader
     if dialect is None:
         _keep_text(recording, plain.data)
-        if is_error and detail.response is not None:
-            error = read_error(row.status or 0, detail.response.headers, plain.data)
+        if is_error:
+            error = read_error(answer.status, answer.headers, plain.data)
             _add_reply(recording, Reply(error=error, is_complete=False))
         return
     try:
-        reply = _parse_whole(dialect, recording, plain.data, is_error=is_error)
+        reply = _parse_whole(dialect, answer, plain.data)
     except Unreadable as error:
         row.flags.append("unparsed")
         detail.warnings.append(f"reply: {error}")
         _keep_text(recording, plain.data)
         return
-    if not detail.response_body.is_whole:
+    if not answer.facts.is_whole:
         reply = msgspec.structs.replace(reply, is_complete=False)
     _add_reply(recording, reply)
 
 
-def _parse_whole(dialect: Dialect, recording: Recording, body: bytes, *, is_error: bool) -> Reply:
-    row, head = recording.detail.row, recording.detail.response
-    if not is_error:
+def _parse_whole(dialect: Dialect, answer: Answer, body: bytes) -> Reply:
+    if answer.status < 400:
         return dialect.parse_reply(body)
-    headers = {name.lower(): value for name, value in head.headers} if head else {}
-    return dialect.parse_error(row.status or 0, headers, body)
+    headers = {name.lower(): value for name, value in answer.headers}
+    return dialect.parse_error(answer.status, headers, body)
 
 
 def _add_reply(recording: Recording, reply: Reply) -> None:
     detail, row = recording.detail, recording.detail.row
     row.model_served = reply.model
+    recording.reply_id = reply.id if row.upstream_dialect is None else None
     row.stop_reason, row.native_stop_reason = reply.stop_reason, reply.native_stop_reason
     row.reply_preview = preview_of(reply)
     row.output, row.is_estimated = None, False

@@ -10,10 +10,11 @@ from urllib.parse import unquote
 import msgspec
 
 from dragoman.canonical import AnyPart, Media, Prompt, ToolResult
-from dragoman.dialects import ALL
 from dragoman.dialects.base import Dialect, Unreadable
-from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
+from dragoman.dialects.detect import model_in_path
+from dragoman.keeper.answer import with_client
 from dragoman.keeper.heads import header_of
+from dragoman.keeper.unread import STREAM_ENDPOINTS
 from dragoman.records.clients import identify
 from dragoman.records.exchange import Head, Row
 from dragoman.records.summary import prompt_preview
@@ -42,6 +43,8 @@ class RequestFacts(msgspec.Struct, kw_only=True):
 
 
 _NEVER_STREAMED = frozenset({"embed", "embeddings", "count_tokens"})
+_STREAMED_BY_PATH = frozenset({"bedrock_invoke", "bedrock_converse", "gemini_generate"})
+"""Dialects whose path says whether a stream is wanted, and not the body."""
 
 
 class _Peek(msgspec.Struct):
@@ -69,7 +72,7 @@ def _read_body(facts: RequestFacts, row: Row, encoding: str, body: bytes) -> Non
     plain = decode(body, encoding)
     if plain.problem:
         facts.warnings.append(f"request: {plain.problem}")
-    dialect = dialect_of(row, PROMPT_ENDPOINTS)
+    dialect = with_client(row).prompt_reader
     if dialect is None:
         _peek(facts, row, plain.data)
     else:
@@ -103,7 +106,8 @@ def _read_prompt(facts: RequestFacts, row: Row, dialect: Dialect, body: bytes) -
         return
     facts.prompt = prompt
     facts.model = prompt.model or facts.model
-    facts.is_streamed = prompt.is_streamed and row.endpoint not in _NEVER_STREAMED
+    is_streamed = row.endpoint in STREAM_ENDPOINTS if row.dialect in _STREAMED_BY_PATH else prompt.is_streamed
+    facts.is_streamed = is_streamed and row.endpoint not in _NEVER_STREAMED
     facts.preview = prompt_preview(prompt)
     facts.flags |= set(media_flags(part for message in prompt.messages for part in message.parts))
     if prompt.tools:
@@ -135,9 +139,3 @@ def text_of(body: bytes) -> str | None:
         return None
     text = body[:SEARCH_CHARS].decode("utf-8", "replace")
     return None if text.count("�") > len(text) // 50 else text
-
-
-def dialect_of(row: Row, endpoints: frozenset[tuple[str, str]]) -> Dialect | None:
-    if row.dialect is None or row.endpoint is None or (row.dialect, row.endpoint) not in endpoints:
-        return None
-    return ALL.get(row.dialect)

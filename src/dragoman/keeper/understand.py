@@ -12,12 +12,15 @@ from dragoman.dialects import PARSER_VERSION
 from dragoman.keeper.reading import StreamReading
 from dragoman.keeper.reply import read_reply
 from dragoman.keeper.request import RequestFacts, add_request_facts, read_request
-from dragoman.records.exchange import Recording, Row, state_of
+from dragoman.records.exchange import Detail, Recording, Row, state_of
 
 _FLAG_ORDER = (
     *("tools", "image", "audio", "document", "reasoning", "refusal", "retry", "tunnel", "compressed", "altered"),
-    *("partial", "unparsed", "warning"),
+    *("translated", "partial", "unparsed", "warning"),
 )
+
+_RECORDED_FLAGS = frozenset({"retry", "tunnel", "altered", "translated", "partial"})
+"""Those that come from the record itself, not from reading bodies."""
 
 READ_WARNINGS = ("request: ", "reply: ")
 """How warnings begin that come from reading bodies; all others are about the record itself."""
@@ -51,10 +54,10 @@ def understand_again(recording: Recording) -> Recording:
     When retention has taken its bodies, the facts stay as they are: they are all that is left.
     """
     old, detail = recording.detail.row, recording.detail
-    if not (detail.request_body.is_stored and detail.response_body.is_stored):
+    if not _are_bodies_stored(detail):
         old.parser_version = PARSER_VERSION
         return recording
-    kept = [flag for flag in old.flags if flag in ("retry", "tunnel", "altered", "partial")]
+    kept = [flag for flag in old.flags if flag in _RECORDED_FLAGS]
     fresh = Row(id=old.id)
     detail.row = row = msgspec.structs.replace(
         old,
@@ -68,7 +71,13 @@ def understand_again(recording: Recording) -> Recording:
         row.error_code = row.error_message = None
     detail.warnings = [one for one in detail.warnings if not one.startswith(READ_WARNINGS)]
     detail.usage, detail.provider_timings_ns = None, {}
+    recording.reply_id = None
     return understand(recording)
+
+
+def _are_bodies_stored(detail: Detail) -> bool:
+    upstream = detail.upstream.response_body if detail.upstream is not None else None
+    return all(one.is_stored for one in (detail.request_body, detail.response_body, upstream) if one is not None)
 
 
 _READ_FIELDS = (

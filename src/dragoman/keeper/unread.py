@@ -14,22 +14,21 @@ import msgspec
 from dragoman.canonical import ReplyError
 from dragoman.dialects.openai_errors import read_error_body
 from dragoman.keeper.heads import header_of
-from dragoman.records.exchange import Head, Row
 
-_STREAM_TYPES = frozenset(
+STREAM_TYPES = frozenset(
     {
         *("text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl"),
         "application/vnd.amazon.eventstream",
     }
 )
-_STREAM_ENDPOINTS = frozenset({"stream_generate", "invoke_stream", "converse_stream"})
+STREAM_ENDPOINTS = frozenset({"stream_generate", "invoke_stream", "converse_stream"})
 """Gemini streams a JSON array when it is not asked for events; its media type says nothing."""
 
 
-def is_stream(row: Row, head: Head) -> bool:
+def is_stream(endpoint: str | None, headers: Sequence[tuple[str, str]]) -> bool:
     """Say whether this reply came, or would have come, piece by piece."""
-    media_type = (header_of(head.headers, "content-type") or "").partition(";")[0].strip().lower()
-    return media_type in _STREAM_TYPES or row.endpoint in _STREAM_ENDPOINTS
+    media_type = (header_of(headers, "content-type") or "").partition(";")[0].strip().lower()
+    return media_type in STREAM_TYPES or endpoint in STREAM_ENDPOINTS
 
 
 def read_error(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> ReplyError:

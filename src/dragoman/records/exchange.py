@@ -232,6 +232,8 @@ class Recording(msgspec.Struct, kw_only=True):
     the client's."""
     upstream_frames: list[Frame] = []
     tunnel_frames: list[Frame] = []
+    reply_id: str | None = None
+    """The id under which a later request can name this reply as the one it continues."""
     search_texts: list[str] = []
     """Text of the reply and of a body that has no slices; texts of slices are found by the store."""
 
