@@ -1,7 +1,8 @@
-"""A simulated upstream and the demo's traffic: four dialects on loopback, no key, the same answer every time.
+"""A simulated upstream and the demo's traffic: five dialects on loopback, no key, the same answer every time.
 
 What the model's name asks for is written in `plan.BEHAVIOURS`. Answers depend on the request alone (never on time,
-chance or earlier requests), so that a call through Dragoman and one around it can be compared. No part of the
+chance or earlier requests, but for the flaky models), so that a call through Dragoman and one around it can be
+compared. A request that the real service would refuse is refused (`anthropic_rules`, `openai_rules`). No part of the
 product's decoding is used here: the wire shapes are written out by hand, from the facts of each dialect.
 """
 

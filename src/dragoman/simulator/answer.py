@@ -21,6 +21,8 @@ class Answer:
     delay_s: float = 0.0
     is_cut: bool = False
     never_comes: bool = False
+    is_dropped: bool = False
+    """The connection closes before the first byte."""
 
 
 def as_json(value: Any, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Answer:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from dragoman.simulator.answer import Unfit, as_list, as_object, sse
+from dragoman.simulator import anthropic_rules, seals
+from dragoman.simulator.answer import as_object, sse
 from dragoman.simulator.ask import (
     Ask,
     Block,
@@ -19,7 +20,13 @@ from dragoman.simulator.ask import (
 )
 from dragoman.simulator.plan import Call, Plan
 
-_STOP = {"end": "end_turn", "length": "max_tokens", "tool_use": "tool_use", "refusal": "refusal"}
+_STOP = {
+    "end": "end_turn",
+    "length": "max_tokens",
+    "tool_use": "tool_use",
+    "refusal": "refusal",
+    "stop_sequence": "stop_sequence",
+}
 _KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -30,27 +37,23 @@ _KINDS = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
-_SIGNATURE = "c2ltdWxhdGVkIHNpZ25hdHVyZSwgdmFsaWQgbm93aGVyZSBlbHNl"
 _REQUEST_ID = "req_simulated"
 
 
-def read(body: dict[str, Any], seed: str, *, is_counting: bool = False) -> Ask:
+def read(body: dict[str, Any], seed: str, *, is_counting: bool = False, is_bedrock: bool = False) -> Ask:
     """Read a request. Raises Unfit."""
-    if not is_counting and not isinstance(body.get("max_tokens"), int):
-        raise Unfit("max_tokens: Field required")
-    messages = [as_object(one, "messages[]") for one in as_list(body.get("messages"), "messages")]
+    sealed = anthropic_rules.check(body, is_counting=is_counting, is_bedrock=is_bedrock)
+    messages: list[dict[str, Any]] = body["messages"]
     turns: list[Turn] = []
     blocks = [_block(one, json.dumps(one)) for one in body.get("tools") or []]
     blocks += [_block(one, str(one.get("text", ""))) for one in _parts(body.get("system"))]
     earlier = 0
-    for number, message in enumerate(messages):
-        role = message.get("role")
-        if role not in ("user", "assistant", "system"):
-            raise Unfit(f"messages.{number}.role: expected user, assistant or system, found {role!r}")
+    for message in messages:
+        role = message["role"]
         if role == "assistant":
             earlier = len(blocks)
         parts = _parts(message.get("content"))
-        turns.append(_turn(role, parts, number))
+        turns.append(_turn(role, parts))
         blocks += [_block(part, _words_of(part)) for part in parts]
     choice = body.get("tool_choice") or {}
     return Ask(
@@ -66,14 +69,14 @@ def read(body: dict[str, Any], seed: str, *, is_counting: bool = False) -> Ask:
         thinks=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
         must_call=choice.get("type") in ("any", "tool"),
         wants_json="format" in (body.get("output_config") or {}),
+        stops=[str(one) for one in body.get("stop_sequences") or []],
+        seals=sealed,
         body=body,
     )
 
 
 def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
-    content: list[dict[str, Any]] = []
-    if plan.reasoning:
-        content.append({"type": "thinking", "thinking": plan.reasoning, "signature": _SIGNATURE})
+    content: list[dict[str, Any]] = _thinking(plan)
     if plan.text:
         content.append({"type": "text", "text": plan.text})
     content += [{**_tool_use(call), "input": json.loads(call.arguments)} for call in plan.calls]
@@ -81,7 +84,13 @@ def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
 
 
 def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
-    """Write the events: blocks strictly one after the other, usage cumulative at the end."""
+    """Write the events of a stream."""
+    for event in events(ask, plan):
+        yield sse(event, event["type"])
+
+
+def events(ask: Ask, plan: Plan) -> Iterator[dict[str, Any]]:
+    """Make the events: blocks strictly one after the other, usage cumulative at the end."""
     opening = {
         **_message(ask),
         "content": [],
@@ -89,31 +98,46 @@ def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
         "stop_sequence": None,
         "usage": _usage(plan, "start"),
     }
-    yield _event("message_start", message=opening)
-    yield _event("ping")
-    index = 0
-    if plan.reasoning:
-        yield _event(
-            "content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}
-        )
-        for piece in pieces_of(plan.reasoning):
-            yield _delta(0, {"type": "thinking_delta", "thinking": piece})
-        yield _delta(0, {"type": "signature_delta", "signature": _SIGNATURE})
-        yield _event("content_block_stop", index=0)
-        index = 1
+    yield {"type": "message_start", "message": opening}
+    yield {"type": "ping"}
+    blocks = _thinking(plan)
     if plan.text:
-        yield _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
-        for piece in pieces_of(plan.text):
-            yield _delta(index, {"type": "text_delta", "text": piece})
-        yield _event("content_block_stop", index=index)
-        index += 1
-    for number, call in enumerate(plan.calls, index):
-        yield _event("content_block_start", index=number, content_block={**_tool_use(call), "input": {}})
-        for piece in ["", *pieces_of(call.arguments)]:
-            yield _delta(number, {"type": "input_json_delta", "partial_json": piece})
-        yield _event("content_block_stop", index=number)
-    yield _event("message_delta", delta=_stopped(plan), usage=_usage(plan, "end"))
-    yield _event("message_stop")
+        blocks.append({"type": "text", "text": plan.text})
+    blocks += [{**_tool_use(call), "input": call.arguments} for call in plan.calls]
+    for index, block in enumerate(blocks):
+        yield from _block_events(index, block)
+    yield {"type": "message_delta", "delta": _stopped(plan), "usage": _usage(plan, "end")}
+    yield {"type": "message_stop"}
+
+
+def _block_events(index: int, block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    deltas: list[dict[str, Any]] = []
+    empty = block
+    match block["type"]:
+        case "thinking":
+            empty = {**block, "thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces_of(block["thinking"])]
+            deltas.append({"type": "signature_delta", "signature": block["signature"]})
+        case "text":
+            empty = {**block, "text": ""}
+            deltas = [{"type": "text_delta", "text": piece} for piece in pieces_of(block["text"])]
+        case "tool_use":
+            empty = {**block, "input": {}}
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ["", *pieces_of(block["input"])]]
+        case _:
+            pass  # redacted thinking comes whole with its start
+    yield {"type": "content_block_start", "index": index, "content_block": empty}
+    for delta in deltas:
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
+
+
+def _thinking(plan: Plan) -> list[dict[str, Any]]:
+    if not plan.reasoning:
+        return []
+    if plan.hides_reasoning:
+        return [{"type": "redacted_thinking", "data": seals.encrypt(plan.reasoning)}]
+    return [{"type": "thinking", "thinking": plan.reasoning, "signature": seals.sign(plan.reasoning)}]
 
 
 def error(status: int, message: str) -> dict[str, Any]:
@@ -121,9 +145,9 @@ def error(status: int, message: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": _REQUEST_ID}
 
 
-def broken(_: Ask, message: str) -> bytes:
+def broken(_: Ask, status: int, message: str) -> bytes:
     """Write the error that ends a stream; nothing follows it."""
-    return sse({"type": "error", "error": {"type": "overloaded_error", "message": message}}, "error")
+    return sse({"type": "error", "error": {"type": _KINDS.get(status, "api_error"), "message": message}}, "error")
 
 
 def error_headers(status: int) -> list[tuple[str, str]]:
@@ -153,7 +177,7 @@ def _message(ask: Ask) -> dict[str, Any]:
 
 
 def _stopped(plan: Plan) -> dict[str, Any]:
-    stopped: dict[str, Any] = {"stop_reason": _STOP[plan.stop], "stop_sequence": None}
+    stopped: dict[str, Any] = {"stop_reason": _STOP[plan.stop], "stop_sequence": plan.stop_sequence}
     if plan.stop == "refusal":
         stopped["stop_details"] = {"type": "refusal", "category": None, "explanation": plan.text}
     return stopped
@@ -183,31 +207,23 @@ def _tool_use(call: Call) -> dict[str, Any]:
     return {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name}
 
 
-def _event(kind: str, **fields: Any) -> bytes:
-    return sse({"type": kind, **fields}, kind)
-
-
-def _delta(index: int, delta: dict[str, Any]) -> bytes:
-    return _event("content_block_delta", index=index, delta=delta)
-
-
 def _parts(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [as_object(one, "content[]") for one in content or []]
 
 
-def _turn(role: str, parts: list[dict[str, Any]], number: int) -> Turn:
+def _turn(role: str, parts: list[dict[str, Any]]) -> Turn:
     turn = Turn(role)
     for part in parts:
         match part.get("type"):
             case "text":
-                if not part.get("text"):
-                    raise Unfit(f"messages.{number}: text content blocks must be non-empty")
                 turn.text += part["text"]
             case "tool_result":
-                turn.results.append("".join(str(one.get("text", "")) for one in _parts(part.get("content"))))
-            case "image":
+                said = _parts(part.get("content"))
+                turn.results.append("".join(str(one.get("text", "")) for one in said))
+                turn.images += [_image(one["source"]) for one in said if one.get("type") == "image"]
+            case "image" | "document":
                 turn.images.append(_image(part.get("source") or {}))
             case _:
                 pass
@@ -217,7 +233,7 @@ def _turn(role: str, parts: list[dict[str, Any]], number: int) -> Turn:
 def _image(source: dict[str, Any]) -> Image:
     if source.get("type") == "base64":
         return Image(str(source.get("media_type")), base64_size(str(source.get("data", ""))))
-    return Image("url", None)
+    return Image(str(source.get("type")), None)
 
 
 def _words_of(part: dict[str, Any]) -> str:

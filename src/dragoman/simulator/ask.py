@@ -57,6 +57,10 @@ class Ask:
     thinks: bool = False
     must_call: bool = False
     wants_json: bool = False
+    stops: list[str] = field(default_factory=list)
+    """Stop sequences."""
+    seals: int = 0
+    """How much sealed reasoning came back; each seal was found unchanged."""
     body: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,6 +80,10 @@ class Ask:
                 break
             found = turn.results + found
         return found
+
+    @property
+    def has_earlier_reply(self) -> bool:
+        return any(turn.role == "assistant" for turn in self.turns)
 
     @property
     def images(self) -> list[Image]:

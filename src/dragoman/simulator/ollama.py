@@ -1,6 +1,7 @@
 """Ollama's chat and generate as its server writes them (ollama 0.6.3's types; recorded traffic is scarce)."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,9 @@ from dragoman.simulator.ask import Ask, Block, Image, Tool, Turn, base64_size, m
 from dragoman.simulator.plan import Plan
 
 CREATED = "2026-01-01T00:00:00.000000Z"
+_GO = "json: cannot unmarshal {} into Go struct field ChatRequest.{} of type {}"
+_GO_KINDS = {list: "array", dict: "object", str: "string", int: "number", float: "number", bool: "bool"}
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _NS_PER_TOKEN = 8_000_000
 
 
@@ -60,7 +64,7 @@ def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
 def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
     """Write the lines: thinking, text, each tool call whole, and the figures with the last one."""
     head = {"model": ask.model, "created_at": CREATED}
-    for piece in pieces_of(plan.reasoning):
+    for piece in [] if plan.hides_reasoning else pieces_of(plan.reasoning):
         yield ndjson({**head, **_said(ask, "", thinking=piece), "done": False})
     for piece in pieces_of(plan.text):
         yield ndjson({**head, **_said(ask, piece), "done": False})
@@ -73,7 +77,7 @@ def error(_: int, message: str) -> dict[str, Any]:
     return {"error": message}
 
 
-def broken(_: Ask, message: str) -> bytes:
+def broken(_: Ask, __: int, message: str) -> bytes:
     """Write the line that ends a stream with an error."""
     return ndjson({"error": message})
 
@@ -90,7 +94,7 @@ def _ask(
     body: dict[str, Any], seed: str, turns: list[Turn], blocks: list[Block], earlier: int, tools: list[Tool]
 ) -> Ask:
     options = body.get("options") or {}
-    limit = options.get("num_predict")
+    limit, stops = options.get("num_predict"), options.get("stop") or []
     return Ask(
         model=str(body.get("model", "")),
         turns=turns,
@@ -102,6 +106,7 @@ def _ask(
         is_streamed=body.get("stream") is not False,  # Ollama streams unless told not to
         thinks=bool(body.get("think")),
         wants_json=bool(body.get("format")),
+        stops=[stops] if isinstance(stops, str) else list(stops),
         body=body,
     )
 
@@ -118,7 +123,7 @@ def _said(ask: Ask, text: str, **more: Any) -> dict[str, Any]:
 
 def _reply(ask: Ask, plan: Plan) -> dict[str, Any]:
     more: dict[str, Any] = {}
-    if plan.reasoning:
+    if plan.reasoning and not plan.hides_reasoning:
         more["thinking"] = plan.reasoning
     if plan.calls:
         more["tool_calls"] = _calls(plan)
@@ -155,14 +160,24 @@ def _end(ask: Ask, plan: Plan) -> dict[str, Any]:
 
 
 def _turn(message: dict[str, Any]) -> Turn:
-    role = message.get("role")
+    """Read a message as Ollama's Go does: a value of another type is an error of the whole request."""
+    role, content = message.get("role"), message.get("content")
     if role not in ("system", "user", "assistant", "tool"):
         raise Unfit(f"invalid role {role!r}: expected system, user, assistant or tool")
-    text = str(message.get("content") or "")
+    if content is not None and not isinstance(content, str):
+        raise Unfit(_GO.format(_GO_KINDS.get(type(content), "value"), "messages.content", "string"))
+    for call in message.get("tool_calls") or []:
+        arguments = (call.get("function") or {}).get("arguments")
+        if not isinstance(arguments, dict):
+            found = _GO_KINDS.get(type(arguments), "value")
+            raise Unfit(_GO.format(found, "messages.tool_calls.function.arguments", "api.ToolCallFunctionArguments"))
     if role == "tool":
-        return Turn(role, results=[text])
-    return Turn(role, text, images=_images(message.get("images")))
+        return Turn(role, results=[content or ""])
+    return Turn(role, content or "", images=_images(message.get("images")))
 
 
 def _images(images: Any) -> list[Image]:
-    return [Image(mime_of(str(one)), base64_size(str(one))) for one in images or []]
+    for one in images or []:
+        if not isinstance(one, str) or not _BASE64.fullmatch(one):
+            raise Unfit("illegal base64 data at input byte 4")
+    return [Image(mime_of(one), base64_size(one)) for one in images or []]

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from dragoman.simulator.answer import Unfit, as_list, as_object, sse
+from dragoman.simulator import openai_rules, seals
+from dragoman.simulator.answer import as_object, sse
 from dragoman.simulator.ask import Ask, Block, Image, Tool, Turn, identifier, image_of, pieces_of, tokens_in
 from dragoman.simulator.plan import Plan
 
 CREATED = 1_760_000_000
 """Answers do not depend on the time."""
 
-_STOP = {"end": "stop", "length": "length", "tool_use": "tool_calls", "refusal": "stop"}
+_STOP = {"end": "stop", "length": "length", "tool_use": "tool_calls", "refusal": "stop", "stop_sequence": "stop"}
 _KINDS = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),
@@ -23,11 +24,12 @@ _KINDS = {
 
 def read(body: dict[str, Any], seed: str) -> Ask:
     """Read a request. Raises Unfit."""
-    messages = as_list(body.get("messages"), "messages")
-    turns = [_turn(as_object(one, f"messages[{number}]")) for number, one in enumerate(messages)]
+    sealed = openai_rules.check_chat(body)
+    messages = body["messages"]
+    turns = [_turn(one) for one in messages]
     tools = [_tool(as_object(one, "tools")) for one in body.get("tools") or []]
     blocks = [Block(tokens_in(json.dumps(body.get("tools") or ""))), *(_block(one) for one in messages)]
-    choice = body.get("tool_choice")
+    choice, stop = body.get("tool_choice"), body.get("stop")
     return Ask(
         model=str(body.get("model", "")),
         turns=turns,
@@ -40,6 +42,8 @@ def read(body: dict[str, Any], seed: str) -> Ask:
         thinks=body.get("reasoning_effort") not in (None, "none"),
         must_call=choice == "required" or isinstance(choice, dict),
         wants_json=(body.get("response_format") or {}).get("type") in ("json_object", "json_schema"),
+        stops=[stop] if isinstance(stop, str) else list(stop or []),
+        seals=sealed,
         body=body,
     )
 
@@ -57,7 +61,7 @@ def whole(ask: Ask, plan: Plan) -> dict[str, Any]:
     if plan.stop == "refusal":
         message |= {"content": None, "refusal": plan.text}
     if plan.reasoning:
-        message["reasoning_content"] = plan.reasoning
+        message |= _reasoning(plan)
     if plan.calls:
         message["tool_calls"] = [{"id": _call_id(one.id), "type": one.kind, **_called(one)} for one in plan.calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _STOP[plan.stop]}
@@ -74,8 +78,10 @@ def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
         return sse({**frame, "choices": [choice], **({"usage": None} if shows_usage else {})})
 
     yield chunk({"role": "assistant", "content": "", "refusal": None})
-    for piece in pieces_of(plan.reasoning):
+    for piece in [] if plan.hides_reasoning else pieces_of(plan.reasoning):
         yield chunk({"reasoning_content": piece})
+    if plan.reasoning:
+        yield chunk({"reasoning_details": _details(plan)})
     for piece in pieces_of(plan.text):
         yield chunk({"refusal": piece} if plan.stop == "refusal" else {"content": piece})
     for number, call in enumerate(plan.calls):
@@ -90,14 +96,24 @@ def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
     yield sse("[DONE]")
 
 
+def _reasoning(plan: Plan) -> dict[str, Any]:
+    """DeepSeek's field for the text, and OpenRouter's for what is sealed; OpenAI itself shows neither."""
+    shown = {} if plan.hides_reasoning else {"reasoning_content": plan.reasoning}
+    return {**shown, "reasoning_details": _details(plan)}
+
+
+def _details(plan: Plan) -> list[dict[str, Any]]:
+    return [{"type": "reasoning.encrypted", "data": seals.encrypt(plan.reasoning), "id": "rs_simulated", "index": 0}]
+
+
 def error(status: int, message: str) -> dict[str, Any]:
     kind, code = _KINDS.get(status, ("server_error", None))
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def broken(_: Ask, message: str) -> bytes:
+def broken(_: Ask, status: int, message: str) -> bytes:
     """Write the error that ends a stream."""
-    return sse(error(500, message))
+    return sse(error(status, message))
 
 
 def error_headers(status: int) -> list[tuple[str, str]]:
@@ -168,9 +184,7 @@ def _tool(tool: dict[str, Any]) -> Tool:
 
 
 def _turn(message: dict[str, Any]) -> Turn:
-    role = message.get("role")
-    if role not in ("system", "developer", "user", "assistant", "tool", "function"):
-        raise Unfit(f"messages[].role: expected system, developer, user, assistant or tool, found {role!r}")
+    role = message["role"]
     turn = Turn(role)
     content = message.get("content")
     parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
@@ -180,8 +194,11 @@ def _turn(message: dict[str, Any]) -> Turn:
                 turn.text += part.get("text", "")
             case "image_url":
                 turn.images.append(image_of(part["image_url"].get("url", "")))
-            case "input_audio" | "file":
-                turn.images.append(Image(str(part["type"]), None))
+            case "input_audio":
+                turn.images.append(Image("input_audio", None))
+            case "file":
+                data = str((part.get("file") or {}).get("file_data") or "")
+                turn.images.append(image_of(data) if data else Image("file", None))
             case _:
                 pass
     if role in ("tool", "function"):

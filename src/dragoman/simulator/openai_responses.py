@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from dragoman.simulator import openai_chat
-from dragoman.simulator.answer import Unfit, as_object, sse
+from dragoman.simulator import openai_chat, openai_rules, seals
+from dragoman.simulator.answer import sse
 from dragoman.simulator.ask import Ask, Block, Image, Tool, Turn, identifier, image_of, pieces_of, tokens_in
 from dragoman.simulator.openai_chat import CREATED
 from dragoman.simulator.plan import Plan
@@ -37,17 +37,14 @@ _ECHOED = {
 }
 """What a reply repeats of its request, and the value when the request said nothing."""
 
-_ENCRYPTED = "Z0FBQUFBc2ltdWxhdGVkIGVuY3J5cHRlZCByZWFzb25pbmc="
+_TOO_MANY = 429
 
 
 def read(body: dict[str, Any], seed: str) -> Ask:
     """Read a request. Raises Unfit."""
-    given = body.get("input")
-    if isinstance(given, str):
-        given = [{"type": "message", "role": "user", "content": given}]
-    if not isinstance(given, list):
-        raise Unfit("input: expected text or a list of items")
-    items = [as_object(one, "input[]") for one in given]
+    sealed = openai_rules.check_responses(body)
+    given = body["input"]
+    items: list[dict[str, Any]] = [{"role": "user", "content": given}] if isinstance(given, str) else given
     opening = str(body.get("instructions") or "")
     turns = [turn for item in items if (turn := _turn(item)) is not None]
     blocks = [Block(tokens_in(json.dumps(body.get("tools") or "")) + tokens_in(opening))]
@@ -65,6 +62,7 @@ def read(body: dict[str, Any], seed: str) -> Ask:
         thinks=bool((body.get("reasoning") or {}).get("effort") not in (None, "none")),
         must_call=choice == "required" or isinstance(choice, dict),
         wants_json=((body.get("text") or {}).get("format") or {}).get("type") in ("json_object", "json_schema"),
+        seals=sealed,
         body=body,
     )
 
@@ -86,9 +84,10 @@ def stream(ask: Ask, plan: Plan) -> Iterator[bytes]:
     yield events.write(f"response.{reply['status']}", response=reply)
 
 
-def broken(ask: Ask, message: str) -> bytes:
+def broken(ask: Ask, status: int, message: str) -> bytes:
     """Write the event that ends a stream with an error."""
-    reply = _response(ask, None, []) | {"status": "failed", "error": {"code": "server_error", "message": message}}
+    code = "rate_limit_exceeded" if status == _TOO_MANY else "server_error"
+    reply = _response(ask, None, []) | {"status": "failed", "error": {"code": code, "message": message}}
     return sse({"type": "response.failed", "sequence_number": 999, "response": reply}, "response.failed")
 
 
@@ -148,13 +147,10 @@ def _without_credentials(tool: dict[str, Any]) -> dict[str, Any]:
 def _items(ask: Ask, plan: Plan) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if plan.reasoning:
-        item = {
-            "id": identifier("rs_", ask.seed),
-            "type": "reasoning",
-            "summary": [{"type": "summary_text", "text": plan.reasoning}],
-        }
+        summary = [] if plan.hides_reasoning else [{"type": "summary_text", "text": plan.reasoning}]
+        item: dict[str, Any] = {"id": identifier("rs_", ask.seed), "type": "reasoning", "summary": summary}
         if "reasoning.encrypted_content" in (ask.body.get("include") or []):
-            item["encrypted_content"] = _ENCRYPTED
+            item["encrypted_content"] = seals.encrypt(plan.reasoning)
         items.append(item)
     if plan.text:
         part: dict[str, Any] = {"type": "output_text", "annotations": [], "logprobs": [], "text": plan.text}
@@ -186,9 +182,12 @@ def _items(ask: Ask, plan: Plan) -> list[dict[str, Any]]:
 
 
 def _reasoning_events(events: _Events, index: int, item: dict[str, Any]) -> Iterator[bytes]:
-    text = item["summary"][0]["text"]
     at = {"item_id": item["id"], "output_index": index, "summary_index": 0}
     yield events.write("response.output_item.added", output_index=index, item={**item, "summary": []})
+    if not item["summary"]:
+        yield events.write("response.output_item.done", output_index=index, item=item)
+        return
+    text = item["summary"][0]["text"]
     yield events.write("response.reasoning_summary_part.added", **at, part={"type": "summary_text", "text": ""})
     for piece in pieces_of(text):
         yield events.write("response.reasoning_summary_text.delta", **at, delta=piece)
@@ -256,10 +255,7 @@ def _turn(item: dict[str, Any]) -> Turn | None:
         return turn
     if kind != "message":
         return None
-    role = item.get("role")
-    if role not in ("user", "assistant", "system", "developer"):
-        raise Unfit(f"input[].role: expected user, assistant, system or developer, found {role!r}")
-    turn = Turn(role)
+    turn = Turn(item["role"])
     turn.text, turn.images = _content(item.get("content"))
     return turn
 
@@ -274,6 +270,8 @@ def _content(content: Any) -> tuple[str, list[Image]]:
                 text += part.get("text", "")
             case "input_image":
                 images.append(image_of(part.get("image_url") or ""))
+            case "input_file":
+                images.append(image_of(part.get("file_data") or ""))
             case _:
                 pass
     return text, images

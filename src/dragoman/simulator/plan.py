@@ -1,17 +1,20 @@
 """What the simulated model does: chosen by the model's name, or by the header `x-simulate` under any model's name.
 
-A name is `sim-BEHAVIOUR` or `sim-BEHAVIOUR-NUMBER`. Other models (`gpt-5.5`, `claude-opus-5-5`, …) answer in a few
-sentences, and call a tool when they must.
+A name is `sim-BEHAVIOUR` or `sim-BEHAVIOUR-NUMBER`, also dressed as a vendor's (`anthropic.sim-chat-v1:0`,
+`openai/sim-chat`). Other models (`gpt-5.5`, `claude-opus-5-5`, …) answer in a few sentences, and call a tool when
+they must. Each behaviour is the same in every dialect, as far as the dialect has words for it.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from dragoman.simulator.ask import Ask, Block, Tool, identifier, tokens_in
 
-Stop = Literal["end", "length", "tool_use", "refusal"]
+Stop = Literal["end", "length", "tool_use", "refusal", "stop_sequence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,11 @@ class Plan:
 
     text: str = ""
     reasoning: str = ""
+    hides_reasoning: bool = False
+    """The reasoning is given sealed only: redacted, encrypted."""
     calls: list[Call] = field(default_factory=list)
     stop: Stop = "end"
+    stop_sequence: str | None = None
     error: tuple[int, str] | None = None
     """Status and message of an error in place of a reply."""
     delay_s: float = 0.0
@@ -52,7 +58,13 @@ class Plan:
     """The connection breaks in the middle of the reply."""
     breaks: bool = False
     """The stream turns into an error in the middle."""
+    breaks_with: int = 529
+    """The status that this error stands for."""
     never_answers: bool = False
+    failures: int = 0
+    """How often the same request gets `error` before it gets the reply; see `flaky`."""
+    is_dropped: bool = False
+    """Those failures are connections that close without a word."""
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, 0, 0, 0))
 
 
@@ -91,12 +103,17 @@ _THOUGHTS = (
 )
 
 
+_SIMULATED = re.compile(r"(?<![^./:])sim-(.+?)(?=-v\d+(?::\d+)?$|$)")
+"""Our part of a model's name; before it may stand a vendor, behind it a version."""
+
+
 def plan(ask: Ask, wish: str | None = None) -> Plan:
     """Decide what to answer. `wish` overrides the model's name. Raises UnknownModel."""
-    name = wish or ask.model
-    if not name.startswith("sim-"):
+    named = _SIMULATED.search(wish or ask.model)
+    if named is None:
         return _settle(ask, _chat(ask, None))
-    behaviour, number = _split(name.removeprefix("sim-"))
+    name = named[0]
+    behaviour, number = _split(named[1])
     make = BEHAVIOURS.get(behaviour)
     if make is None:
         known = ", ".join(f"sim-{one}" for one in BEHAVIOURS)
@@ -105,12 +122,20 @@ def plan(ask: Ask, wish: str | None = None) -> Plan:
 
 
 def _split(name: str) -> tuple[str, int | None]:
+    if name in BEHAVIOURS:
+        return name, None
     head, _, tail = name.rpartition("-")
     return (head, int(tail)) if head and tail.isdecimal() else (name, None)
 
 
 def _settle(ask: Ask, made: Plan) -> Plan:
-    """Keep to the token limit and count what went in and out."""
+    """Keep to stop sequences and token limit, think before a call when told to think; count what went in and out."""
+    found = [(at, one) for one in ask.stops if one and (at := made.text.find(one)) >= 0]
+    if found and made.stop == "end":
+        at, made.stop_sequence = min(found)
+        made.text, made.stop = made.text[:at], "stop_sequence"
+    if ask.thinks and made.calls and not made.reasoning:
+        made.reasoning = _THOUGHTS.strip()
     if ask.max_tokens is not None and tokens_in(made.text) > ask.max_tokens and not made.calls:
         made.text = made.text[: ask.max_tokens * 4]
         made.stop = "length"
@@ -177,6 +202,18 @@ def _tools_parallel(ask: Ask, _: int | None) -> Plan:
     return _tools(ask, 2)
 
 
+def _tools_turns(ask: Ask, _: int | None) -> Plan:
+    """Works over three turns: calls two tools at once, then one with what the first gave back, then answers."""
+    done = len(ask.results)
+    if not ask.tools:
+        return Plan(text="There is nothing to call, since no tool was declared.")
+    if done == 0:
+        return _call(ask, [ask.tools[number % len(ask.tools)] for number in range(2)], "I will ask both at once. ")
+    if done == 2:
+        return _call(ask, [ask.tools[0]], "Now the last one. ", f"after {ask.results[0]}")
+    return Plan(text=f"After {done} results: {'; '.join(ask.results)}.{_seals(ask)}")
+
+
 def _agent(ask: Ask, number: int | None) -> Plan:
     """Works: calls one tool after the other until NUMBER results (5) are there, then sums up."""
     done = len(ask.results)
@@ -189,8 +226,30 @@ def _agent(ask: Ask, number: int | None) -> Plan:
 
 
 def _reason(ask: Ask, _: int | None) -> Plan:
-    """Thinks first, with a signature or encrypted content where the dialect has one."""
-    return Plan(reasoning=_THOUGHTS.strip(), text=f"After some thought: {ask.last_text or _PROSE[0]}")
+    """Thinks first, with a signature or encrypted content where the dialect has one; says whether it came back."""
+    text = f"After some thought: {ask.last_text or _PROSE[0]}"
+    return Plan(reasoning=_THOUGHTS.strip(), text=text + (_seals(ask) or _no_seal(ask)))
+
+
+def _reason_hidden(ask: Ask, number: int | None) -> Plan:
+    """Thinks first and shows nothing of it but the seal: redacted thinking, encrypted content."""
+    made = _reason(ask, number)
+    made.hides_reasoning = True
+    return made
+
+
+def _seals(ask: Ask) -> str:
+    return f" Seals that came back unchanged: {ask.seals}." if ask.seals else ""
+
+
+def _no_seal(ask: Ask) -> str:
+    return " No seal came back." if ask.has_earlier_reply else ""
+
+
+def _stop(ask: Ask, _: int | None) -> Plan:
+    """Runs into the first stop sequence of the request."""
+    given = f"{ask.stops[0]} and this is never said." if ask.stops else "No stop sequence was given."
+    return Plan(text=f"One, two, three. {given}")
 
 
 def _long(ask: Ask, number: int | None) -> Plan:
@@ -218,11 +277,23 @@ def _error(ask: Ask, number: int | None) -> Plan:
     return Plan(error=(status, ERRORS[status]))
 
 
-def _error_mid(ask: Ask, _: int | None) -> Plan:
-    """Turns into an error in the middle of a stream; without streaming it is a 500."""
+def _error_mid(ask: Ask, number: int | None) -> Plan:
+    """Turns into an error like the status NUMBER (529) in the middle of a stream; without streaming it is a 500."""
     if not ask.is_streamed:
         return Plan(error=(500, ERRORS[500]))
-    return Plan(text="".join(_PROSE[:2]).strip(), breaks=True)
+    return Plan(text="".join(_PROSE[:2]).strip(), breaks=True, breaks_with=number or 529)
+
+
+def _flaky(ask: Ask, number: int | None, *, status: int) -> Plan:
+    """Fails NUMBER (2) times, then works; the count is kept per request (or `x-simulate-key`) and starts anew then.
+
+    `sim-flaky` fails with 429, `sim-flaky-500`, `-503` and `-529` with that, `sim-flaky-close` by hanging up.
+    """
+    made = Plan(text=f"It works now: {ask.last_text}", failures=number or 2)
+    if status:
+        made.error = (status, ERRORS[status])
+    made.is_dropped = not status
+    return made
 
 
 def _limit(ask: Ask, number: int | None) -> Plan:
@@ -255,40 +326,50 @@ BEHAVIOURS: dict[str, Callable[[Ask, int | None], Plan]] = {
     "echo": _echo,
     "tools": _tools,
     "tools-parallel": _tools_parallel,
+    "tools-turns": _tools_turns,
     "agent": _agent,
     "reason": _reason,
+    "reason-hidden": _reason_hidden,
     "long": _long,
     "slow": _slow,
     "cut": _cut,
     "error": _error,
     "error-mid": _error_mid,
+    "flaky": partial(_flaky, status=429),
+    "flaky-500": partial(_flaky, status=500),
+    "flaky-503": partial(_flaky, status=503),
+    "flaky-529": partial(_flaky, status=529),
+    "flaky-close": partial(_flaky, status=0),
     "limit": _limit,
+    "stop": _stop,
     "refuse": _refuse,
     "image": _image,
     "hang": _hang,
 }
 
 MODELS = (
-    "sim-chat", "sim-echo", "sim-tools", "sim-tools-parallel", "sim-agent", "sim-reason", "sim-long", "sim-slow",
-    "sim-cut", "sim-error-401", "sim-error-429", "sim-error-500", "sim-error-529", "sim-error-mid", "sim-limit",
-    "sim-refuse", "sim-image", "sim-hang",
+    "sim-chat", "sim-echo", "sim-tools", "sim-tools-parallel", "sim-tools-turns", "sim-agent", "sim-reason",
+    "sim-reason-hidden", "sim-long", "sim-slow", "sim-cut", "sim-error-400", "sim-error-401", "sim-error-429",
+    "sim-error-500", "sim-error-529", "sim-error-mid", "sim-flaky", "sim-limit", "sim-stop", "sim-refuse", "sim-image",
+    "sim-hang",
 )  # fmt: skip
 """What the model lists name."""
 
 
-def _call(ask: Ask, tools: list[Tool], text: str) -> Plan:
+def _call(ask: Ask, tools: list[Tool], text: str, word: str | None = None) -> Plan:
+    """Call tools; `word` is what stands in the arguments where the schema wants text."""
     seed = f"{ask.seed}{len(ask.turns)}"
     calls = [
-        Call(identifier("", seed, number), tool.name, _arguments(tool, ask, number), tool.kind)
+        Call(identifier("", seed, number), tool.name, _arguments(tool, ask, number, word), tool.kind)
         for number, tool in enumerate(tools)
     ]
     return Plan(text=text, calls=calls, stop="tool_use")
 
 
-def _arguments(tool: Tool, ask: Ask, number: int) -> str:
+def _arguments(tool: Tool, ask: Ask, number: int, word: str | None) -> str:
     if tool.kind == "custom":
         return f"*** simulated input for {tool.name}"
-    value = example(tool.schema, f"{tool.name} {len(ask.results) + number + 1}")
+    value = example(tool.schema, word or f"{tool.name} {len(ask.results) + number + 1}")
     return json.dumps(value if isinstance(value, dict) else {}, ensure_ascii=False)
 
 

@@ -1,7 +1,8 @@
 """From a request to an answer: which dialect is spoken, what the plan is, and how the dialect writes it.
 
 Headers that steer, beside the model's name: `x-simulate: sim-…` (act as that model under any name),
-`x-simulate-delay-ms: N` (wait before each piece), `x-simulate-encoding: gzip` (compress the body).
+`x-simulate-delay-ms: N` (wait before each piece), `x-simulate-encoding: gzip` (compress the body),
+`x-simulate-key: WORD` (what a flaky model counts by), `x-simulate-retry-after: TEXT` (in an error's head).
 """
 
 import json
@@ -12,21 +13,26 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dragoman.simulator import anthropic_messages, listings, ollama, openai_chat, openai_responses
+from dragoman.simulator import anthropic_messages, bedrock, listings, ollama, openai_chat, openai_responses
 from dragoman.simulator.answer import Answer, Unfit, as_json, as_object
 from dragoman.simulator.ask import Ask, seed_of
 from dragoman.simulator.plan import Plan, UnknownModel, plan
 
+_STREAMS = {ollama: "application/x-ndjson", bedrock: "application/vnd.amazon.eventstream"}
+_ERROR = 400
+_BROKEN = "Overloaded: simulated in mid-stream"
 _Handler = Callable[["Upstream", dict[str, Any], "Request"], Answer]
 
 
 class Request:
     """One request, whole."""
 
-    __slots__ = ("body", "headers", "method", "path")
+    __slots__ = ("body", "headers", "method", "path", "target")
 
     def __init__(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
         self.method = method
+        self.target = target
+        """As it came."""
         self.path = unquote(urlsplit(target).path)
         self.headers = headers
         """Names in small letters."""
@@ -34,9 +40,10 @@ class Request:
 
 
 class Upstream:
-    """Answers requests. Its only memory is which Ollama models are loaded, and what it answered how often."""
+    """Answers requests. Its memory: which Ollama models are loaded, what it answered, how often a flaky one failed."""
 
     def __init__(self) -> None:
+        self._failed: Counter[str] = Counter()
         self.loaded: list[str] = []
         self.answered: Counter[tuple[str, int]] = Counter()
         """By path and status."""
@@ -53,6 +60,8 @@ class Upstream:
         if made is None:
             made = _fault(dialect, 404, f"{request.method} {request.path} is not simulated")
         self.answered[request.path, made.status] += 1
+        if made.status >= _ERROR and (wait := request.headers.get("x-simulate-retry-after")):
+            made.headers = [one for one in made.headers if one[0] != "retry-after"] + [("retry-after", wait)]
         if request.headers.get("x-simulate-encoding") == "gzip":
             made.headers.append(("content-encoding", "gzip"))
             made.pieces = _gzip(made.pieces)
@@ -64,14 +73,13 @@ class Upstream:
             return self._get(path, request)
         if request.method == "DELETE" and path == "/api/delete":
             return Answer(200)
+        named = bedrock.model_and_act(urlsplit(request.target).path)
+        if named is not None and request.method == "POST":
+            return self._bedrock(*named, request)
         handler = _POSTS.get(path) if request.method == "POST" else None
         if handler is None:
             return None
-        try:
-            body = as_object(json.loads(request.body or b"{}"), "body")
-        except (ValueError, RecursionError) as error:
-            raise Unfit(f"the body is no JSON: {error}") from error
-        return handler(self, body, request)
+        return handler(self, _body_of(request), request)
 
     def _get(self, path: str, request: Request) -> Answer | None:
         is_anthropic = "anthropic-version" in request.headers
@@ -96,6 +104,18 @@ class Upstream:
         found = listings.anthropic_model(name) if is_anthropic else listings.openai_model(name)
         return found or _fault(_dialect_of(request), 404, f"The model `{name}` does not exist")
 
+    def _bedrock(self, model: str, act: str, request: Request) -> Answer | None:
+        fault = bedrock.signature_fault(request.method, request.target, request.headers, request.body)
+        if fault is not None:
+            return as_json({"message": fault[1]}, 403, [("x-amzn-errortype", fault[0])])
+        seed = seed_of(request.target.encode() + request.body)
+        if act == "count-tokens":
+            return as_json(bedrock.count(_body_of(request), seed))
+        if act not in ("invoke", "invoke-with-response-stream"):
+            return None
+        is_streamed = act == "invoke-with-response-stream"
+        return self._converse(bedrock, bedrock.read(_body_of(request), seed, model, is_streamed=is_streamed), request)
+
     def _ollama(self, ask: Ask, request: Request) -> Answer:
         if ollama.is_unload(ask.body):
             self.loaded = [one for one in self.loaded if one != ask.model]
@@ -103,11 +123,34 @@ class Upstream:
             self.loaded.append(ask.model)
         if ollama.is_load(ask):
             return as_json(ollama.loaded(ask))
-        return _converse(ollama, ask, request)
+        return self._converse(ollama, ask, request)
+
+    def _converse(self, dialect: ModuleType, ask: Ask, request: Request) -> Answer:
+        made = plan(ask, request.headers.get("x-simulate"))
+        if made.failures and not self._fails(ask, made, request):
+            made.error, made.is_dropped = None, False
+        if made.is_dropped:
+            return Answer(is_dropped=True)
+        return _reply(dialect, ask, made, request)
+
+    def _fails(self, ask: Ask, made: Plan, request: Request) -> bool:
+        """Count a try of a flaky model: it fails some times, works once, and begins anew."""
+        key = request.headers.get("x-simulate-key") or f"{request.path}\0{ask.model}\0{ask.last_text}"
+        self._failed[key] += 1
+        if self._failed[key] <= made.failures:
+            return True
+        del self._failed[key]
+        return False
 
 
-def _converse(dialect: ModuleType, ask: Ask, request: Request) -> Answer:
-    made = plan(ask, request.headers.get("x-simulate"))
+def _body_of(request: Request) -> dict[str, Any]:
+    try:
+        return as_object(json.loads(request.body or b"{}"), "body")
+    except (ValueError, RecursionError) as error:
+        raise Unfit(f"the body is no JSON: {error}") from error
+
+
+def _reply(dialect: ModuleType, ask: Ask, made: Plan, request: Request) -> Answer:
     if made.error is not None:
         return _fault(dialect, *made.error)
     if made.never_answers:
@@ -121,14 +164,14 @@ def _converse(dialect: ModuleType, ask: Ask, request: Request) -> Answer:
             whole.headers.append(("content-length", str(len(body))))
             whole.pieces, whole.is_cut = [body[: len(body) // 2]], True
         return whole
-    kind = "application/x-ndjson" if dialect is ollama else "text/event-stream; charset=utf-8"
     pieces: Iterable[bytes] = dialect.stream(ask, made)
     if made.is_cut or made.breaks:
         first_half = list(pieces)
         last = len(first_half) // 2
-        broken = dialect.broken(ask, "Overloaded: simulated in mid-stream")
+        broken = dialect.broken(ask, made.breaks_with, _BROKEN)
         end = first_half[last][: len(first_half[last]) // 2] if made.is_cut else broken
         pieces = [*first_half[:last], end]
+    kind = _STREAMS.get(dialect, "text/event-stream; charset=utf-8")
     headers = [("content-type", kind), ("cache-control", "no-cache"), *dialect.headers(made)]
     return Answer(200, headers, pieces, is_streamed=True, delay_s=delay_s, is_cut=made.is_cut)
 
@@ -139,10 +182,16 @@ def _delay(request: Request, made: Plan) -> float:
 
 
 def _fault(dialect: ModuleType, status: int, message: str) -> Answer:
+    if dialect is bedrock:
+        return as_json(bedrock.error(status, message), bedrock.error_status(status), bedrock.error_headers(status))
     return as_json(dialect.error(status, message), status, dialect.error_headers(status))
 
 
 def _dialect_of(request: Request) -> ModuleType:
+    if request.path.startswith("/model/"):
+        return bedrock
+    if request.path.endswith("/responses"):
+        return openai_responses
     if "anthropic-version" in request.headers or request.path.endswith(("/messages", "/messages/count_tokens")):
         return anthropic_messages
     return ollama if request.path.startswith("/api/") else openai_chat
@@ -156,7 +205,10 @@ def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _talk(dialect: ModuleType) -> _Handler:
-    return lambda _, body, request: _converse(dialect, dialect.read(body, seed_of(request.body)), request)
+    def handle(self: Upstream, body: dict[str, Any], request: Request) -> Answer:
+        return self._converse(dialect, dialect.read(body, seed_of(request.body)), request)
+
+    return handle
 
 
 _POSTS: dict[str, _Handler] = {

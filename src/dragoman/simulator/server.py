@@ -154,6 +154,9 @@ class _Connection(asyncio.Protocol):
     async def _write(self, request: Request, answer: Answer) -> None:
         if answer.never_comes:
             await asyncio.Event().wait()
+        if answer.is_dropped:
+            self._transport.close()
+            return
         if answer.is_streamed and request.method != "HEAD":
             await self._write_stream(answer)
         else:
