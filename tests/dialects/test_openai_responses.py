@@ -61,7 +61,7 @@ def test_items_become_messages_in_place() -> None:
     )
     roles = [message.role for message in prompt.messages]
     assert roles == ["system", "developer", "user", "assistant", "assistant", "tool", "assistant"]
-    assert prompt.messages[3].parts == [Reasoning(id="rs", summary="a\n\nb", encrypted="e")]
+    assert prompt.messages[3].parts == [Reasoning(id="rs", summary="a\n\nb", encrypted="e", maker="openai")]
     assert prompt.messages[4].parts == [ToolCall(id="c", name="f", arguments="{}", extra={NAME: {"id": "fc"}})]
     assert prompt.messages[5].parts == [
         ToolResult(call_id="c", parts=[Media(kind="image", mime="image/png", data="QUJD")])

@@ -8,6 +8,7 @@ NOISE = frozenset(
         # what a server stamps on an item, and padding: says nothing to another model
         *("id", "status", "object", "index", "type", "item", "choices", "message", "caller", "role"),
         *("obfuscation", "stream_options", "include", "store_id", "created", "created_at", "created_by"),
+        "$",  # how a value was spelled: see `dialects.spelling`
     }
 )
 

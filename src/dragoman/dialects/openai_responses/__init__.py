@@ -8,9 +8,10 @@ seen 2026-11-21, and the recorded traffic in corpus/openai-responses.
 from collections.abc import Mapping
 
 from dragoman.canonical import Prompt, Reply
-from dragoman.dialects.base import Framing
+from dragoman.dialects.base import Framing, Rendered, RequestTarget
 from dragoman.dialects.errors import render_error
 from dragoman.dialects.openai_errors import read_error_body
+from dragoman.dialects.openai_responses import render_request as requests
 from dragoman.dialects.openai_responses.items import NAME
 from dragoman.dialects.openai_responses.reply import read_reply
 from dragoman.dialects.openai_responses.request import read_request
@@ -23,12 +24,25 @@ _CHAINS: Chains = {"instructions": "system", "tools": "tools", "input": "message
 class OpenAIResponses:
     name = NAME
     stream_framing: Framing = "sse"
+    stream_media_type = "text/event-stream"
 
     def slices(self, body: bytes) -> Slices:
         return cut(body, _CHAINS)
 
     def parse_request(self, body: bytes) -> Prompt:
         return read_request(body)
+
+    def render_request(self, prompt: Prompt, target: RequestTarget) -> Rendered:
+        return requests.render_request(prompt, target)
+
+    def path(self, model: str, *, is_streamed: bool) -> str:
+        return "/v1/responses"
+
+    def request_headers(self, prompt: Prompt) -> list[tuple[str, str]]:
+        return []
+
+    def locate(self, prompt: Prompt, message: int, part: int | None = None) -> str:
+        return requests.locate(prompt, message, part)
 
     def parse_reply(self, body: bytes) -> Reply:
         return read_reply(body)

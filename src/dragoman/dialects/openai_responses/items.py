@@ -9,6 +9,7 @@ from typing import Any
 
 from dragoman.canonical import AnyPart, Media, Other, Reasoning, Refusal, Text, ToolCall, ToolKind, ToolResult
 from dragoman.dialects.openai_chat.content import split_data_url
+from dragoman.dialects.seals import restore
 from dragoman.dialects.values import (
     JsonObject,
     Leftovers,
@@ -113,13 +114,14 @@ def _linked(piece: JsonObject, kind: Any, url: str | None, known: tuple[str, ...
 
 
 def _reasoning(item: JsonObject) -> Reasoning:
-    return Reasoning(
+    found = Reasoning(
         text=BETWEEN.join(as_text(one.get("text")) for one in objects_of(item, "content")),
         summary=BETWEEN.join(as_text(one.get("text")) for one in objects_of(item, "summary")),
         encrypted=text_of(item, "encrypted_content"),
         id=text_of(item, "id"),
         extra=_rest(item, "id", "content", "summary", "encrypted_content"),
     )
+    return restore(found, NAME)
 
 
 def _call(item: JsonObject, kind: str) -> ToolCall:

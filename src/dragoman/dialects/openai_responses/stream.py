@@ -258,7 +258,7 @@ def _emptied(first: AnyPart) -> AnyPart:
         case ToolCall():
             return ToolCall(id=first.id, name=first.name, kind=first.kind, extra=first.extra)
         case Reasoning():
-            return Reasoning(id=first.id, encrypted=first.encrypted)
+            return Reasoning(id=first.id, encrypted=first.encrypted, maker=first.maker)
         case _:
             return first
 
