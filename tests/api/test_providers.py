@@ -161,7 +161,8 @@ async def test_a_credential_goes_in_and_never_out(api: Api, upstream: Upstream, 
     body = {"slug": "mine", "base_url": upstream.url, "auth": {"scheme": "bearer"}, "credential": SECRET}
     made = await api.send("POST", "/api/providers", body)
     assert made.json()["has_credential"] is True
-    assert made.json()["auth"] == {"scheme": "bearer", "name": None, "key_env": None, "is_in_vault": True}
+    auth = made.json()["auth"]
+    assert (auth["scheme"], auth["key_env"], auth["is_in_vault"]) == ("bearer", None, True)
     assert read_key(tmp_path, "mine") == SECRET
     check = (await api.send("POST", "/api/providers/mine/test")).json()
     assert (check["outcome"], check["models"]) == ("ok", 2)

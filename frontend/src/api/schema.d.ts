@@ -212,6 +212,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exchanges/{exchange}/upstream/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upstream Request Body
+         * @description Return the request's body as the provider got it; the client's own where nothing changed it.
+         */
+        get: operations["getUpstreamRequestBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exchanges/{exchange}/upstream/response": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upstream Response Body
+         * @description Return the reply's body as the provider sent it; the client's own where nothing changed it.
+         */
+        get: operations["getUpstreamResponseBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/exchanges/{exchange}/{side}/media/{number}": {
         parameters: {
             query?: never;
@@ -232,6 +272,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exchanges/{exchange}/upstream/{side}/media/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upstream Media
+         * @description Return one medium of a body as it passed between Dragoman and the provider.
+         */
+        get: operations["getUpstreamMedia"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/exchanges/{exchange}/frames": {
         parameters: {
             query?: never;
@@ -244,6 +304,26 @@ export interface paths {
          * @description Return the frames of a streamed reply with the times at which they came.
          */
         get: operations["getFrames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exchanges/{exchange}/upstream/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upstream Frames
+         * @description Return the frames of a streamed reply as the provider sent them.
+         */
+        get: operations["getUpstreamFrames"];
         put?: never;
         post?: never;
         delete?: never;
@@ -356,6 +436,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/providers/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Providers Health
+         * @description Say how each provider fared in the last hour, and whether it is asked at all.
+         */
+        get: operations["getProvidersHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/providers/{slug}": {
         parameters: {
             query?: never;
@@ -395,7 +495,7 @@ export interface paths {
         put?: never;
         /**
          * Test Provider
-         * @description Ask the provider for its models, and say what came of it.
+         * @description Ask the provider for its models, or a model for a short answer, and say what came of it.
          */
         post: operations["testProvider"];
         delete?: never;
@@ -458,6 +558,78 @@ export interface paths {
          * @description Ask an Ollama server to free a model's memory.
          */
         post: operations["unloadModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Routes
+         * @description List routes in the order in which they are asked.
+         */
+        get: operations["listRoutes"];
+        put?: never;
+        /**
+         * Create Route
+         * @description Add a route; it takes the next request.
+         */
+        post: operations["createRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Route
+         * @description Return one route.
+         */
+        get: operations["getRoute"];
+        /**
+         * Replace Route
+         * @description Edit a route, or bring back one that was deleted.
+         */
+        put: operations["replaceRoute"];
+        post?: never;
+        /**
+         * Delete Route
+         * @description Remove an edited route. The answer is the route as it was; a `PUT` of it brings it back.
+         */
+        delete: operations["deleteRoute"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routes/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain Route
+         * @description Say which route takes a request and why, and what its first target would be sent. Sends nothing.
+         */
+        post: operations["explainRoute"];
         delete?: never;
         options?: never;
         head?: never;
@@ -739,15 +911,27 @@ export interface components {
             /** @default null */
             name?: string | null;
             /** @default null */
+            prefix?: string | null;
+            /** @default null */
             key_env?: string | null;
+            /** @default null */
+            region?: string | null;
+            /** @default null */
+            profile?: string | null;
+            /** @default bedrock */
+            service?: string;
         };
         /** AuthView */
         AuthView: {
             /** @enum {unknown} */
             scheme: "bearer" | "header" | "none" | "sigv4";
             name: string | null;
+            prefix: string | null;
             key_env: string | null;
             is_in_vault: boolean;
+            region: string | null;
+            profile: string | null;
+            service: string;
         };
         /**
          * Block
@@ -778,6 +962,16 @@ export interface components {
             is_whole: boolean;
             /** @default true */
             is_stored: boolean;
+        };
+        /**
+         * BreakerView
+         * @description Whether a provider is asked at all: after failures in a row it is left out for a while.
+         */
+        BreakerView: {
+            /** @enum {unknown} */
+            state: "closed" | "half_open" | "open";
+            failures: number;
+            retry_in_s: number;
         };
         /**
          * Bucket
@@ -916,6 +1110,73 @@ export interface components {
             data: unknown;
         };
         /**
+         * ExplainBody
+         * @description Give a model, or a whole request as a client would send it.
+         */
+        ExplainBody: {
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            prefix?: string | null;
+            /** @default null */
+            dialect?: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
+            /** @default null */
+            path?: string | null;
+            /** @default null */
+            body?: unknown;
+        };
+        /** ExplainedLoss */
+        ExplainedLoss: {
+            path: string;
+            reason: string;
+        };
+        /**
+         * ExplainedRequest
+         * @description What the first target would be sent; credentials are masked.
+         */
+        ExplainedRequest: {
+            method: string;
+            url: string;
+            headers: [
+                string,
+                string
+            ][];
+            body: string;
+            changes: string[];
+        };
+        /** ExplainedTarget */
+        ExplainedTarget: {
+            provider: string;
+            /** @enum {unknown} */
+            dialect: "anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses";
+            model: string | null;
+            url: string;
+            is_translated: boolean;
+            key_source: string;
+            /** @enum {unknown} */
+            key_state: "client" | "configured" | "missing";
+            problem: string | null;
+            breaker: components["schemas"]["BreakerView"];
+        };
+        /** Explanation */
+        Explanation: {
+            /** @enum {unknown} */
+            status: "matched" | "missing_credential" | "no_match";
+            verdicts: components["schemas"]["Verdict"][];
+            route: string | null;
+            default_provider: string | null;
+            /** @enum {unknown} */
+            dialect: "anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses";
+            prefix: string | null;
+            model: string | null;
+            path: string;
+            targets: components["schemas"]["ExplainedTarget"][];
+            request: components["schemas"]["ExplainedRequest"] | null;
+            losses: components["schemas"]["ExplainedLoss"][];
+            problem: string | null;
+            snippet: string;
+        };
+        /**
          * ExportBody
          * @description `ids`, or the exchanges that `q` finds, newest first, at most 1,000.
          */
@@ -1000,6 +1261,50 @@ export interface components {
             ][];
             /** @default none */
             framing: string;
+        };
+        /** ImportBody */
+        ImportBody: {
+            text: string;
+            /** @default null */
+            format?: ("litellm" | "llm-observe" | "llm-proxy") | null;
+            /** @default false */
+            save?: boolean;
+        };
+        /** ImportProblem */
+        ImportProblem: {
+            where: string;
+            message: string;
+        };
+        /** Imported */
+        Imported: {
+            /** @enum {unknown} */
+            format: "litellm" | "llm-observe" | "llm-proxy";
+            providers: components["schemas"]["ImportedProvider"][];
+            routes: components["schemas"]["ImportedRoute"][];
+            problems: components["schemas"]["ImportProblem"][];
+            is_saved: boolean;
+            yaml: string;
+        };
+        /** ImportedProvider */
+        ImportedProvider: {
+            slug: string;
+            name: string;
+            base_url: string;
+            dialects: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses")[];
+            key_source: string;
+            is_known: boolean;
+        };
+        /** ImportedRoute */
+        ImportedRoute: {
+            name: string;
+            prefix: string | null;
+            model: string | null;
+            priority: number;
+            is_active: boolean;
+            system: components["schemas"]["SystemView"];
+            targets: components["schemas"]["TargetView"][];
+            retry: components["schemas"]["RetryView"];
+            is_known: boolean;
         };
         /**
          * Lag
@@ -1142,6 +1447,13 @@ export interface components {
             websocket?: "auto" | "no";
             /** @default false */
             strip_v1?: boolean;
+            /**
+             * @default plain
+             * @enum {unknown}
+             */
+            form?: "azure" | "plain";
+            /** @default null */
+            proxy?: string | null;
             /** @default null */
             ca_file?: string | null;
             /** @default true */
@@ -1326,6 +1638,13 @@ export interface components {
             websocket?: "auto" | "no";
             /** @default false */
             strip_v1?: boolean;
+            /**
+             * @default plain
+             * @enum {unknown}
+             */
+            form?: "azure" | "plain";
+            /** @default null */
+            proxy?: string | null;
             /** @default null */
             ca_file?: string | null;
             /** @default true */
@@ -1333,9 +1652,11 @@ export interface components {
         };
         /**
          * ProviderCheck
-         * @description What came of asking a provider for its models.
+         * @description What came of asking a provider for its models, or of sending it a small request.
          */
         ProviderCheck: {
+            /** @enum {unknown} */
+            kind: "function" | "image" | "models" | "simple";
             /** @enum {unknown} */
             outcome: "failed" | "no_credential" | "ok" | "unauthorized" | "unreachable";
             message: string;
@@ -1343,6 +1664,34 @@ export interface components {
             status: number | null;
             latency_ns: number | null;
             models: number | null;
+            model: string | null;
+            reply: string | null;
+        };
+        /**
+         * ProviderHealth
+         * @description How a provider fared in the last hour, from what was recorded.
+         */
+        ProviderHealth: {
+            slug: string;
+            /** @enum {unknown} */
+            state: "failing" | "ok" | "unknown";
+            requests: number;
+            failures: number;
+            is_capped: boolean;
+            last_error: string | null;
+            last_error_ns: number | null;
+            latency_p50_ns: number | null;
+            breaker: components["schemas"]["BreakerView"];
+        };
+        /** ProviderTestBody */
+        ProviderTestBody: {
+            /**
+             * @default models
+             * @enum {unknown}
+             */
+            kind?: "function" | "image" | "models" | "simple";
+            /** @default null */
+            model?: string | null;
         };
         /**
          * ProviderView
@@ -1365,6 +1714,9 @@ export interface components {
             /** @enum {unknown} */
             websocket: "auto" | "no";
             strip_v1: boolean;
+            /** @enum {unknown} */
+            form: "azure" | "plain";
+            proxy: string | null;
             ca_file: string | null;
             verify_tls: boolean;
             source: string;
@@ -1377,6 +1729,10 @@ export interface components {
         /** Providers */
         Providers: {
             items: components["schemas"]["ProviderView"][];
+        };
+        /** ProvidersHealth */
+        ProvidersHealth: {
+            items: components["schemas"]["ProviderHealth"][];
         };
         /** QueryFields */
         QueryFields: {
@@ -1459,6 +1815,15 @@ export interface components {
             failed: number;
             /** @default null */
             total: number | null;
+        };
+        /**
+         * Replacement
+         * @description Each occurrence of `from` in the system prompt becomes `to`; plain text, no pattern.
+         */
+        Replacement: {
+            from: string;
+            /** @default  */
+            to: string;
         };
         /**
          * Reply
@@ -1589,6 +1954,86 @@ export interface components {
             bodies_s: number | null;
             facts_s: number | null;
             max_bytes: number | null;
+        };
+        /**
+         * Retry
+         * @description When a target is tried again, and when the next one is. Never after the first byte of a reply was passed on.
+         */
+        Retry: {
+            /** @default 1 */
+            attempts?: number;
+            /**
+             * @default [
+             *       "connect",
+             *       "timeout",
+             *       429,
+             *       500,
+             *       502,
+             *       503,
+             *       504,
+             *       529
+             *     ]
+             */
+            on?: (("connect" | "timeout") | number)[];
+            /** @default 20 */
+            max_wait?: number;
+        };
+        /** RetryView */
+        RetryView: {
+            attempts: number;
+            on: (("connect" | "timeout") | number)[];
+            max_wait: number;
+        };
+        /**
+         * RouteBody
+         * @description A whole route: what is left out takes its default.
+         */
+        RouteBody: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            prefix?: string | null;
+            /** @default null */
+            model?: string | null;
+            /** @default 50 */
+            priority?: number;
+            /** @default true */
+            is_active?: boolean;
+            /** @default {} */
+            system?: components["schemas"]["SystemEdits"];
+            /** @default [] */
+            targets?: components["schemas"]["Target"][];
+            /** @default {} */
+            retry?: components["schemas"]["Retry"];
+            /** @default null */
+            position?: number | null;
+        };
+        /**
+         * RouteView
+         * @description A route as it works now.
+         */
+        RouteView: {
+            name: string;
+            prefix: string | null;
+            model: string | null;
+            priority: number;
+            is_active: boolean;
+            system: components["schemas"]["SystemView"];
+            targets: components["schemas"]["TargetView"][];
+            retry: components["schemas"]["RetryView"];
+            source: string;
+            is_editable: boolean;
+            read_only_reason: string | null;
+            problem: string | null;
+            position: number | null;
+            key_source: string | null;
+            key_state: ("client" | "configured" | "missing") | null;
+            hits: number | null;
+            revision: string;
+        };
+        /** Routes */
+        Routes: {
+            items: components["schemas"]["RouteView"][];
         };
         /**
          * Row
@@ -1830,6 +2275,38 @@ export interface components {
             next_from: number | null;
             frames: components["schemas"]["StreamFrame"][];
         };
+        /**
+         * SystemEdits
+         * @description What is done to the system prompt, in this order.
+         */
+        SystemEdits: {
+            /** @default [] */
+            replace?: components["schemas"]["Replacement"][];
+            /** @default  */
+            append?: string;
+            /** @default false */
+            progress?: boolean;
+        };
+        /** SystemView */
+        SystemView: {
+            replace: components["schemas"]["Replacement"][];
+            append: string;
+            progress: boolean;
+        };
+        /** Target */
+        Target: {
+            provider: string;
+            /** @default null */
+            dialect?: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
+            /** @default null */
+            model?: string | null;
+        };
+        /** TargetView */
+        TargetView: {
+            provider: string;
+            dialect: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
+            model: string | null;
+        };
         /** Text */
         Text: {
             /** @enum {unknown} */
@@ -1973,6 +2450,16 @@ export interface components {
             reasoning?: number | null;
             /** @default null */
             native?: unknown;
+        };
+        /**
+         * Verdict
+         * @description Why a route won or did not.
+         */
+        Verdict: {
+            route: string;
+            /** @enum {unknown} */
+            outcome: "matches" | "no_match" | "off" | "other_prefix" | "wins";
+            why: string;
         };
     };
     responses: never;
@@ -2391,6 +2878,84 @@ export interface operations {
             };
         };
     };
+    getUpstreamRequestBody: {
+        parameters: {
+            query?: {
+                /** @description `raw`: the stored bytes, exactly. `decoded`: without content coding. `canonical`: understood. */
+                as?: "raw" | "decoded" | "canonical";
+                /** @description In the canonical form, long media are a URL of this API (`reference`) or stay in place. */
+                media?: "reference" | "inline";
+                /** @description Send as a file. */
+                download?: boolean;
+            };
+            header?: never;
+            path: {
+                exchange: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body; with its own media type where that is harmless, as text or octets else. A running one is 409. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prompt"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getUpstreamResponseBody: {
+        parameters: {
+            query?: {
+                /** @description `raw`: the stored bytes, exactly. `decoded`: without content coding. `canonical`: understood. */
+                as?: "raw" | "decoded" | "canonical";
+                /** @description In the canonical form, long media are a URL of this API (`reference`) or stay in place. */
+                media?: "reference" | "inline";
+                /** @description Send as a file. */
+                download?: boolean;
+            };
+            header?: never;
+            path: {
+                exchange: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body; with its own media type where that is harmless, as text or octets else. A running one is 409. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getMedia: {
         parameters: {
             query?: never;
@@ -2425,7 +2990,76 @@ export interface operations {
             };
         };
     };
+    getUpstreamMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exchange: string;
+                side: "request" | "response";
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes of an image, sound, film or document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getFrames: {
+        parameters: {
+            query?: {
+                /** @description Number of the first frame. */
+                from?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                exchange: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamFrames"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getUpstreamFrames: {
         parameters: {
             query?: {
                 /** @description Number of the first frame. */
@@ -2663,6 +3297,35 @@ export interface operations {
             };
         };
     };
+    getProvidersHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProvidersHealth"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getProvider: {
         parameters: {
             query?: never;
@@ -2767,7 +3430,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ProviderTestBody"];
+            };
+        };
         responses: {
             /** @description As asked. */
             200: {
@@ -2873,6 +3540,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Unloaded"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRoutes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routes"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteBody"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replaceRoute: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `revision` that was edited; a route that changed since is a 409. */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteBody"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteRoute: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `revision` that was edited; a route that changed since is a 409. */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    explainRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainBody"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
                 };
             };
             /** @description An error. */

@@ -44,19 +44,19 @@ def sends(media_types: dict[str, dict[str, Any]], *, says: str) -> dict[int | st
     return {200: {"description": says, "content": {kind: {"schema": each} for kind, each in media_types.items()}}}
 
 
-def takes(kind: type) -> dict[str, Any]:
+def takes(kind: type, *, is_required: bool = True) -> dict[str, Any]:
     """Describe the JSON body that a route wants, for `openapi_extra`."""
     content = {"application/json": {"schema": reference(kind)}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": is_required, "content": content}}
 
 
-def body_of(kind: type[_T]) -> Callable[[Request], Awaitable[_T]]:
-    """Make the dependency that reads a route's body."""
+def body_of(kind: type[_T], *, empty: bytes = b"") -> Callable[[Request], Awaitable[_T]]:
+    """Make the dependency that reads a route's body; `empty` stands for one that was left out."""
     decoder = msgspec.json.Decoder(kind)
 
     async def read(request: Request) -> _T:
         try:
-            return decoder.decode(await read_body(request))
+            return decoder.decode(await read_body(request) or empty)
         except msgspec.ValidationError as error:
             message, _, path = str(error).partition(" - at `$")
             raise BadRequest(message, field=path.rstrip("`").lstrip(".") or None) from error

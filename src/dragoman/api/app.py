@@ -15,6 +15,7 @@ from dragoman.api import (
     openapi,
     pages,
     providers,
+    routes,
     session,
     system,
 )
@@ -48,7 +49,7 @@ def build(context: Context | None) -> FastAPI:
     app.openapi = lambda: openapi.document(app)
     errors.install(app)
     api = APIRouter(prefix="/api")
-    for noun in (exchanges, bodies, exports, live, providers, system, session):
+    for noun in (exchanges, bodies, exports, live, providers, routes, system, session):
         api.include_router(noun.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -1,6 +1,7 @@
 """The bodies of one exchange: exact bytes, decoded, or understood; and the frames of a stream."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,11 +17,14 @@ from dragoman.dialects import PARSER_VERSION
 from dragoman.errors import BadRequest, NotFound
 from dragoman.records.exchange import BodyFacts, Detail, Row, state_of
 from dragoman.records.frames import decode_timed, framing_of, split
+from dragoman.store import Store
 from dragoman.wire.encodings import decode
 
 router = APIRouter(tags=["exchanges"])
 
 Side = Literal["request", "response"]
+Face = Literal["client", "upstream"]
+"""Whose view of the exchange: what passed with the client, or with the provider."""
 Form = Annotated[
     Literal["raw", "decoded", "canonical"],
     Query(
@@ -57,7 +61,7 @@ def get_request_body(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the request's body."""
-    return _body(here, exchange, "request", form, media, download, if_none_match)
+    return _body(here, exchange, "client", "request", form, media, download, if_none_match)
 
 
 @router.get("/exchanges/{exchange}/response", operation_id="getResponseBody", responses=_sends_body(Reply))
@@ -70,7 +74,37 @@ def get_response_body(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the reply's body."""
-    return _body(here, exchange, "response", form, media, download, if_none_match)
+    return _body(here, exchange, "client", "response", form, media, download, if_none_match)
+
+
+@router.get(
+    "/exchanges/{exchange}/upstream/request", operation_id="getUpstreamRequestBody", responses=_sends_body(Prompt)
+)
+def get_upstream_request_body(
+    here: Here,
+    exchange: str,
+    form: Form = "raw",
+    media: Media = "reference",
+    download: Download = False,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Return the request's body as the provider got it; the client's own where nothing changed it."""
+    return _body(here, exchange, "upstream", "request", form, media, download, if_none_match)
+
+
+@router.get(
+    "/exchanges/{exchange}/upstream/response", operation_id="getUpstreamResponseBody", responses=_sends_body(Reply)
+)
+def get_upstream_response_body(
+    here: Here,
+    exchange: str,
+    form: Form = "raw",
+    media: Media = "reference",
+    download: Download = False,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Return the reply's body as the provider sent it; the client's own where nothing changed it."""
+    return _body(here, exchange, "upstream", "response", form, media, download, if_none_match)
 
 
 @router.get(
@@ -80,28 +114,53 @@ def get_response_body(
 )
 def get_media(here: Here, exchange: str, side: Side, number: int) -> Response:
     """Return one medium of a body, as the canonical form's references name it."""
-    detail = find(here, exchange)
-    form = _understand(detail, side, load(here, detail, side))
+    return _medium(here, exchange, "client", side, number)
+
+
+@router.get(
+    "/exchanges/{exchange}/upstream/{side}/media/{number}",
+    operation_id="getUpstreamMedia",
+    responses=sends({"application/octet-stream": _BYTES}, says="The bytes of an image, sound, film or document."),
+)
+def get_upstream_media(here: Here, exchange: str, side: Side, number: int) -> Response:
+    """Return one medium of a body as it passed between Dragoman and the provider."""
+    return _medium(here, exchange, "upstream", side, number)
+
+
+def _medium(here: Context, exchange: str, face: Face, side: Side, number: int) -> Response:
+    detail, is_same = _seen_by(find(here, exchange), face, side)
+    form = _understand(detail, side, load(here, detail, side, "client" if is_same else face))
     medium = understood.medium_of(form, number) if number >= 0 else None
     if medium is None:
         raise NotFound(f"the {side} of {exchange} has no medium {number} in it")
     mime = medium.mime if medium.mime and _HARMLESS.fullmatch(medium.mime) else "application/octet-stream"
-    return Response(medium.data, media_type=mime, headers=_headers(f'"{exchange}-{side}-{number}"'))
+    return Response(medium.data, media_type=mime, headers=_headers(f'"{exchange}-{face}-{side}-{number}"'))
+
+
+From = Annotated[int, Query(ge=0, alias="from", description="Number of the first frame.")]
+Limit = Annotated[int, Query(ge=1, le=5000)]
 
 
 @router.get("/exchanges/{exchange}/frames", operation_id="getFrames", responses=gives(StreamFrames))
-def get_frames(
-    here: Here,
-    exchange: str,
-    start: Annotated[int, Query(ge=0, alias="from", description="Number of the first frame.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
-) -> Json:
+def get_frames(here: Here, exchange: str, start: From = 0, limit: Limit = 1000) -> Json:
     """Return the frames of a streamed reply with the times at which they came."""
-    detail = find(here, exchange)
-    body = load(here, detail, "response")
+    return Json(_frames(here, exchange, "client", start, limit))
+
+
+@router.get("/exchanges/{exchange}/upstream/frames", operation_id="getUpstreamFrames", responses=gives(StreamFrames))
+def get_upstream_frames(here: Here, exchange: str, start: From = 0, limit: Limit = 1000) -> Json:
+    """Return the frames of a streamed reply as the provider sent them."""
+    return Json(_frames(here, exchange, "upstream", start, limit))
+
+
+def _frames(here: Context, exchange: str, face: Face, start: int, limit: int) -> StreamFrames:
+    detail, is_same = _seen_by(find(here, exchange), face, "response")
+    face = "client" if is_same else face
+    body = load(here, detail, "response", face)
     facts = detail.response_body
+    timed = here.store.frames(exchange) if face == "client" else here.store.upstream_frames(exchange)
     framing = framing_of(facts.media_type)
-    pieces = split(decode_timed(body, here.store.frames(exchange), facts.encoding), framing)
+    pieces = split(decode_timed(body, timed, facts.encoding), framing)
     frames: list[StreamFrame] = []
     for number in range(start, min(start + limit, len(pieces))):
         piece = pieces[number]
@@ -120,7 +179,7 @@ def get_frames(
             )
         )
     following = start + limit if start + limit < len(pieces) else None
-    return Json(StreamFrames(framing=framing, total=len(pieces), next_from=following, frames=frames))
+    return StreamFrames(framing=framing, total=len(pieces), next_from=following, frames=frames)
 
 
 def find(here: Context, exchange: str) -> Detail:
@@ -142,11 +201,20 @@ def _not_stored_yet(row: Row) -> Row:
     return msgspec.structs.replace(row, ending=None, duration_ns=None, state=state_of(None, row.status))
 
 
-def load(here: Context, detail: Detail, side: Side) -> bytes:
+def _seen_by(detail: Detail, face: Face, side: Side) -> tuple[Detail, bool]:
+    """Give the facts as that side saw them, and whether they are the client's."""
+    upstream = detail.upstream
+    facts = None if upstream is None else upstream.request_body if side == "request" else upstream.response_body
+    if face == "client" or facts is None:
+        return detail, True
+    return understood.as_upstream(detail), False
+
+
+def load(here: Context, detail: Detail, side: Side, face: Face = "client") -> bytes:
     """Return a body. Raises BadRequest when there is none to give (yet, or any more)."""
     exchange = detail.row.id
     facts = detail.request_body if side == "request" else detail.response_body
-    body = here.store.request_body(exchange) if side == "request" else here.store.response_body(exchange)
+    body = _READERS[face, side](here.store, exchange)
     if body is not None and detail.row.ending is not None:
         return body
     if detail.row.ending is None or here.store.row(exchange) is None:
@@ -156,22 +224,37 @@ def load(here: Context, detail: Detail, side: Side) -> bytes:
     raise BadRequest(f"the {side} of {exchange} is not kept: {why}", code="not_stored")
 
 
+_READERS: dict[tuple[Face, Side], Callable[[Store, str], bytes | None]] = {
+    ("client", "request"): Store.request_body,
+    ("client", "response"): Store.response_body,
+    ("upstream", "request"): Store.upstream_request_body,
+    ("upstream", "response"): Store.upstream_response_body,
+}
+
+
 def _body(
-    here: Context, exchange: str, side: Side, form: str, media: str, download: bool, if_none_match: str | None
+    here: Context,
+    exchange: str,
+    face: Face,
+    side: Side,
+    form: str,
+    media: str,
+    download: bool,
+    if_none_match: str | None,
 ) -> Response:
-    detail = find(here, exchange)
+    detail, is_same = _seen_by(find(here, exchange), face, side)
+    face = "client" if is_same else face
     facts = detail.request_body if side == "request" else detail.response_body
-    tag = f'"{facts.hash or exchange}-{side}-{form}-{media}-{PARSER_VERSION}"'
+    tag = f'"{facts.hash or exchange}-{face}-{side}-{form}-{media}-{PARSER_VERSION}"'
     if if_none_match == tag and detail.row.ending is not None and facts.is_stored:
         return Response(status_code=304, headers=_headers(tag))
-    body = load(here, detail, side)
+    body = load(here, detail, side, face)
     headers = _headers(tag)
     if form == "canonical":
         answer = _understand(detail, side, body)
         if media == "reference":
-            answer = understood.refer_to_media(
-                answer, lambda number: f"/api/exchanges/{exchange}/{side}/media/{number}"
-            )
+            place = f"/api/exchanges/{exchange}/{side if face == 'client' else f'upstream/{side}'}"
+            answer = understood.refer_to_media(answer, lambda number: f"{place}/media/{number}")
         return Json(answer, headers=headers)
     if form == "decoded":
         body = decode(body, facts.encoding or "").data
@@ -179,7 +262,8 @@ def _body(
         headers["x-dragoman-encoding"] = facts.encoding
     mime = _shown_as(facts, is_plain=form == "decoded" or not facts.encoding)
     if download:
-        headers["content-disposition"] = f'attachment; filename="{exchange}-{side}{_ending(facts)}"'
+        name = side if face == "client" else f"upstream-{side}"
+        headers["content-disposition"] = f'attachment; filename="{exchange}-{name}{_ending(facts)}"'
     return Response(body, media_type=mime, headers=headers)
 
 

@@ -18,6 +18,7 @@ TAGS = [
     {"name": "exchanges", "description": "What was recorded."},
     {"name": "live", "description": "What happens now, as server-sent events."},
     {"name": "providers", "description": "Where calls go, and with whose credentials."},
+    {"name": "routes", "description": "Which model name goes where, and what is changed on the way."},
     {"name": "system", "description": "How Dragoman itself is."},
     {"name": "session", "description": "Logging in, when a password is set."},
 ]

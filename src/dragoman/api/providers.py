@@ -8,7 +8,9 @@ from fastapi.responses import Response
 
 from dragoman.api.answers import Json, body_of, gives, takes
 from dragoman.api.context import Context, Here
+from dragoman.api.provider_health import health
 from dragoman.api.reach import Reach, has_credential
+from dragoman.api.route_schemas import ProvidersHealth, ProviderTestBody
 from dragoman.api.schemas import (
     AuthView,
     LoadedModels,
@@ -22,6 +24,7 @@ from dragoman.api.schemas import (
     UnloadBody,
     Unloaded,
 )
+from dragoman.api.trials import trial
 from dragoman.errors import BadRequest
 from dragoman.records.redaction import is_secret_header, is_secret_parameter, mask_url, mask_value
 from dragoman.records.setup import BUILTIN_PROVIDERS, Auth, Provider, Timeouts, provider_fault
@@ -36,6 +39,12 @@ _BUILTIN = {provider.slug for provider in BUILTIN_PROVIDERS}
 def list_providers(here: Here) -> Json:
     """List providers in order of precedence."""
     return Json(Providers(items=[view(here, one) for one in here.keeper.setup.current.providers]))
+
+
+@router.get("/health", operation_id="getProvidersHealth", responses=gives(ProvidersHealth))
+def get_providers_health(here: Here) -> Json:
+    """Say how each provider fared in the last hour, and whether it is asked at all."""
+    return Json(ProvidersHealth(items=health(here)))
 
 
 @router.get("/{slug}", operation_id="getProvider", responses=gives(ProviderView))
@@ -78,11 +87,18 @@ async def delete_provider(here: Here, slug: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{slug}/test", operation_id="testProvider", responses=gives(ProviderCheck))
-async def test_provider(here: Here, slug: str) -> Json:
-    """Ask the provider for its models, and say what came of it."""
+@router.post(
+    "/{slug}/test", operation_id="testProvider", responses=gives(ProviderCheck),
+    openapi_extra=takes(ProviderTestBody, is_required=False),
+)  # fmt: skip
+async def test_provider(
+    here: Here, slug: str, body: Annotated[ProviderTestBody, Depends(body_of(ProviderTestBody, empty=b"{}"))]
+) -> Json:
+    """Ask the provider for its models, or a model for a short answer, and say what came of it."""
     async with _reach(here, slug) as reach:
-        return Json(await reach.check())
+        if body.kind == "models":
+            return Json(await reach.check())
+        return Json(await trial(reach, body.kind, body.model))
 
 
 @router.get("/{slug}/models", operation_id="listModels", responses=gives(Models))
@@ -119,9 +135,7 @@ def view(here: Context, provider: Provider) -> ProviderView:
         base_url=mask_url(provider.base_url),
         dialects=list(provider.dialects),
         default_for=list(provider.default_for),
-        auth=AuthView(scheme=auth.scheme, name=auth.name, key_env=auth.key_env, is_in_vault=auth.key_vault is not None)
-        if auth
-        else None,
+        auth=_auth_view(auth) if auth else None,
         headers={name: _masked(value, is_secret_header(name)) for name, value in provider.headers.items()},
         query={name: _masked(value, is_secret_parameter(name)) for name, value in provider.query.items()},
         timeouts=TimeoutsView(
@@ -129,6 +143,8 @@ def view(here: Context, provider: Provider) -> ProviderView:
         ),
         websocket=provider.websocket,
         strip_v1=provider.strip_v1,
+        form=provider.form,
+        proxy=provider.proxy,
         ca_file=provider.ca_file,
         verify_tls=provider.verify_tls,
         source=provider.source,
@@ -137,6 +153,19 @@ def view(here: Context, provider: Provider) -> ProviderView:
         read_only_reason=reason,
         has_credential=has_credential(provider, here.data_dir),
         prefix=f"/{provider.slug}",
+    )
+
+
+def _auth_view(auth: Auth) -> AuthView:
+    return AuthView(
+        scheme=auth.scheme,
+        name=auth.name,
+        prefix=auth.prefix,
+        key_env=auth.key_env,
+        is_in_vault=auth.key_vault is not None,
+        region=auth.region,
+        profile=auth.profile,
+        service=auth.service,
     )
 
 
@@ -154,6 +183,8 @@ async def _save(here: Context, slug: str, body: ProviderBody, old: Provider | No
         timeouts=Timeouts(**{name: getattr(body.timeouts, name) for name in Timeouts.__struct_fields__}),
         websocket=body.websocket,
         strip_v1=body.strip_v1,
+        form=body.form,
+        proxy=body.proxy,
         ca_file=body.ca_file,
         verify_tls=body.verify_tls,
         source="edited",
@@ -193,8 +224,12 @@ def _auth_of(slug: str, body: ProviderBody, old: Provider | None) -> Auth | None
     return Auth(
         scheme=wanted.scheme,
         name=wanted.name,
+        prefix=wanted.prefix,
         key_env=None if in_vault else wanted.key_env,
         key_vault=slug if in_vault else None,
+        region=wanted.region,
+        profile=wanted.profile,
+        service=wanted.service,
     )
 
 

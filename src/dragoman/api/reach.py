@@ -47,7 +47,7 @@ class Reach:
         """Ask for the models and say what came of it."""
         import httpx2
 
-        url = self._url(self._models_path())
+        url = self.url(self._models_path())
         if self._upstream.fault is not None:
             return _check("no_credential", self._upstream.fault, url)
         began = time.monotonic_ns()
@@ -111,7 +111,7 @@ class Reach:
         """Send and return the JSON of a success. Raises UpstreamFailed."""
         import httpx2
 
-        url = self._url(path)
+        url = self.url(path)
         try:
             reply = await self._send(method, url, content)
         except httpx2.TransportError as error:
@@ -123,7 +123,22 @@ class Reach:
     async def _send(self, method: str, url: str, content: Any = None) -> "httpx2.Response":
         return await self._client.request(method, url, headers=self._headers(), json=content)
 
-    def _url(self, path: str) -> str:
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be sent there."""
+        return self._upstream.fault
+
+    async def post(
+        self, url: str, body: bytes, headers: list[tuple[str, str]], *, timeout_s: float
+    ) -> "httpx2.Response":
+        """Send one request with the provider's own headers. Raises what `unreachable` names."""
+        more = [(b"content-type", b"application/json")]
+        more += [(name.encode(), value.encode()) for name, value in headers]
+        sent = [*self._headers(), *more]
+        return await self._client.post(url, content=body, headers=sent, timeout=timeout_s)
+
+    def url(self, path: str) -> str:
+        """Make the URL for a path with its query."""
         return self._upstream.url_start + self._upstream.join(path.encode(), b"").decode()
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
@@ -133,6 +148,13 @@ class Reach:
         if self._upstream.credential is not None:
             headers.append(self._upstream.credential)
         return headers
+
+
+def unreachable() -> type[Exception]:
+    """Name the error of a provider that did not answer."""
+    import httpx2
+
+    return httpx2.TransportError
 
 
 def has_credential(provider: Provider, data_dir: Path) -> bool | None:
@@ -156,7 +178,15 @@ def _check(
     outcome: Any, message: str, url: str, status: int | None = None, took: int | None = None, models: int | None = None
 ) -> ProviderCheck:
     return ProviderCheck(
-        outcome=outcome, message=message, url=mask_url(url), status=status, latency_ns=took, models=models
+        kind="models",
+        outcome=outcome,
+        message=message,
+        url=mask_url(url),
+        status=status,
+        latency_ns=took,
+        models=models,
+        model=None,
+        reply=None,
     )
 
 

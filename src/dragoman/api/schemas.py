@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from dragoman.api import route_schemas
 from dragoman.canonical import Delta, Prompt, Reply
 from dragoman.keeper.ingest import Lag
 from dragoman.keeper.reparse import ReparseProgress
@@ -125,8 +126,12 @@ class Cancellation(msgspec.Struct, kw_only=True):
 class AuthView(msgspec.Struct, kw_only=True):
     scheme: Literal["bearer", "header", "sigv4", "none"]
     name: str | None
+    prefix: str | None
     key_env: str | None
     is_in_vault: bool
+    region: str | None
+    profile: str | None
+    service: str
 
 
 class TimeoutsView(msgspec.Struct, kw_only=True):
@@ -153,6 +158,8 @@ class ProviderView(msgspec.Struct, kw_only=True):
     timeouts: TimeoutsView
     websocket: Literal["auto", "no"]
     strip_v1: bool
+    form: Literal["plain", "azure"]
+    proxy: str | None
     ca_file: str | None
     verify_tls: bool
     source: str
@@ -171,14 +178,19 @@ class Providers(msgspec.Struct, kw_only=True):
 
 
 class ProviderCheck(msgspec.Struct, kw_only=True):
-    """What came of asking a provider for its models."""
+    """What came of asking a provider for its models, or of sending it a small request."""
 
+    kind: Literal["models", "simple", "image", "function"]
     outcome: Literal["ok", "unauthorized", "unreachable", "failed", "no_credential"]
     message: str
     url: str
     status: int | None
     latency_ns: int | None
     models: int | None
+    model: str | None
+    """Which one was asked."""
+    reply: str | None
+    """What it answered, or the error it gave; at most 6,000 signs."""
 
 
 class ModelView(msgspec.Struct, kw_only=True):
@@ -331,7 +343,12 @@ class ExportBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class AuthBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"
     name: str | None = None
+    prefix: str | None = None
+    """Word before the key, for `header`."""
     key_env: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    service: str = "bedrock"
 
 
 class TimeoutsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -358,6 +375,8 @@ class ProviderBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeouts: TimeoutsBody = msgspec.field(default_factory=TimeoutsBody)
     websocket: Literal["auto", "no"] = "auto"
     strip_v1: bool = False
+    form: Literal["plain", "azure"] = "plain"
+    proxy: str | None = None
     ca_file: str | None = None
     verify_tls: bool = True
 
@@ -396,10 +415,10 @@ ANSWERS: tuple[Any, ...] = (
     Error, Page, Changes, Facets, Timeline, Count, QueryFields, Detail, Prompt, Reply, StreamFrames, LiveDelta, LiveEnd,
     Removal, Restored, Cancellation, ProviderView, Providers, ProviderCheck, Models, LoadedModels, Unloaded, Status,
     ReparseProgress, Counters, SettingsView, PanicView, FirstRequest, Connect, Readiness, Session, Event, Progress,
-    Removed, Resync, Delta,
+    Removed, Resync, Delta, *route_schemas.ANSWERS,
 )  # fmt: skip
 
 BODIES: tuple[Any, ...] = (
     RestoreBody, ExportBody, ProviderBody, NewProviderBody, UnloadBody, SettingsBody, ReparseBody, PanicBody,
-    FirstRequestBody, LoginBody,
+    FirstRequestBody, LoginBody, *route_schemas.BODIES,
 )  # fmt: skip

@@ -74,6 +74,42 @@ def deltas_of(detail: Detail, body: bytes, frames: list[Frame]) -> list[tuple[De
     return [(delta, detail.row.duration_ns) for delta in _as_deltas(reply_of(detail, body))]
 
 
+_ENDPOINTS = {
+    "openai_chat": "chat",
+    "openai_responses": "responses",
+    "anthropic_messages": "messages",
+    "bedrock_invoke": "invoke",
+    "bedrock_converse": "converse",
+    "ollama_chat": "chat",
+    "gemini_generate": "generate",
+}
+"""Where a translated request goes in each dialect."""
+
+
+def as_upstream(detail: Detail) -> Detail:
+    """Give the facts as if the provider's view were the client's, to be read by the provider's dialect."""
+    row, side = detail.row, detail.upstream
+    assert side is not None
+    if row.upstream_dialect is not None and row.upstream_dialect != row.dialect:
+        endpoint = _ENDPOINTS.get(row.upstream_dialect)
+        row = msgspec.structs.replace(row, dialect=row.upstream_dialect, endpoint=endpoint)
+    if side.response is not None:
+        row = msgspec.structs.replace(row, status=_status_of(side.response.line) or row.status)
+    return msgspec.structs.replace(
+        detail,
+        row=row,
+        request_body=side.request_body or detail.request_body,
+        response=side.response or detail.response,
+        response_body=side.response_body or detail.response_body,
+    )
+
+
+def _status_of(line: str) -> int | None:
+    """Read the status of a reply's first line, such as `200 OK`."""
+    word = next((one for one in line.split(" ") if one.isdecimal()), "")
+    return int(word) if len(word) == 3 else None
+
+
 def _dialect_of(detail: Detail, endpoints: Collection[tuple[str, str]]) -> Dialect:
     dialect = ALL.get(detail.row.dialect or "")
     if dialect is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -10,7 +10,7 @@ from dragoman.clock import Clock
 from dragoman.events.bus import Bus
 from dragoman.keeper.ingest import Lag
 from dragoman.keeper.links import GatewayLinks
-from dragoman.records.control import Status
+from dragoman.records.control import Breaker, Status
 from dragoman.tasks import TaskOwner, spawn
 
 TICK_S = 1.0
@@ -83,10 +83,32 @@ class StatusTicker:
             self.counters = counters
             self._bus.publish("status", counters)
 
+    def breakers(self) -> dict[str, Breaker]:
+        """Say by provider how its breakers stood at the last tick; those of none are closed."""
+        return worst_breakers(self.gateways.values())
+
     async def _tick_on(self) -> None:
         while True:
             await self.tick()
             await asyncio.sleep(TICK_S)
+
+
+_SEVERITY = {"closed": 0, "half_open": 1, "open": 2}
+
+
+def worst_breakers(gateways: Iterable[Status]) -> dict[str, Breaker]:
+    """Join what several gateways say of the same providers: each has breakers of its own, the worst is shown."""
+    worst: dict[str, Breaker] = {}
+    for status in gateways:
+        for one in status.breakers:
+            known = worst.get(one.provider)
+            if known is None or _weight(one) > _weight(known):
+                worst[one.provider] = one
+    return worst
+
+
+def _weight(breaker: Breaker) -> tuple[int, int]:
+    return _SEVERITY[breaker.state], breaker.failures
 
 
 class RequestRate:

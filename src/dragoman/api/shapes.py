@@ -1,0 +1,27 @@
+"""Records of routes in the shape in which the API shows them: whole, nothing left out."""
+
+from dragoman.api.route_schemas import BreakerView, RetryView, RouteShape, SystemView, TargetView
+from dragoman.records.control import Breaker
+from dragoman.records.route import Route
+
+
+def route_shape(route: Route) -> RouteShape:
+    return RouteShape(
+        name=route.name,
+        prefix=route.prefix,
+        model=route.model,
+        priority=route.priority,
+        is_active=route.is_active,
+        system=SystemView(
+            replace=list(route.system.replace), append=route.system.append, progress=route.system.progress
+        ),
+        targets=[TargetView(provider=one.provider, dialect=one.dialect, model=one.model) for one in route.targets],
+        retry=RetryView(attempts=route.retry.attempts, on=list(route.retry.on), max_wait=route.retry.max_wait),
+    )
+
+
+def breaker_view(breaker: Breaker | None) -> BreakerView:
+    """Show a provider's breaker; those that gateways do not name are closed."""
+    if breaker is None:
+        return BreakerView(state="closed", failures=0, retry_in_s=0.0)
+    return BreakerView(state=breaker.state, failures=breaker.failures, retry_in_s=breaker.retry_in_s)
