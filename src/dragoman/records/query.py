@@ -20,7 +20,7 @@ Kind = Literal["word", "number", "size", "duration", "yes", "time", "text"]
 
 FLAGS = (
     "tools", "image", "audio", "document", "reasoning", "refusal", "retry", "tunnel", "compressed", "altered",
-    "partial", "unparsed", "warning", "error", "cached",
+    "translated", "partial", "unparsed", "warning", "error", "cached",
 )  # fmt: skip
 
 
@@ -41,6 +41,12 @@ FIELDS: tuple[Field, ...] = (
     Field(name="state", kind="word", description="State", examples=["error"], values=list(get_args(State))),
     Field(name="dialect", kind="word", description="Wire format", examples=["anthropic_messages", "openai*"]),
     Field(name="provider", kind="word", description="Provider's slug", examples=["openai"]),
+    Field(name="route", kind="word", description="Route that was taken", examples=["claude-for-openai", "*"]),
+    Field(
+        name="upstream", kind="word", description="Wire format spoken with the provider, when translated",
+        examples=["openai_chat", "*"],
+    ),
+    Field(name="losses", kind="number", description="What could not cross between wire formats", examples=[">0"]),
     Field(name="client", kind="word", description="Calling application", examples=["claude-code"]),
     Field(name="endpoint", kind="word", description="What was asked for", examples=["messages", "embeddings"]),
     Field(name="stream", kind="yes", description="Whether a stream was asked for", examples=["yes", "no"]),

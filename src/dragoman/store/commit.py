@@ -11,16 +11,19 @@ import msgspec
 
 from dragoman.records.exchange import Recording, Row
 from dragoman.store import search
-from dragoman.store.bodies import ROOT, BodyWriter, Placed
-from dragoman.store.indexing import reindex, source_values
+from dragoman.store.bodies import BodyWriter, Placed
+from dragoman.store.indexing import SILENT, reindex, source_values
+from dragoman.store.rebuild import ROOT
 from dragoman.store.rows import facts_to_bytes, key_of, labels_of, time_of, to_values
 from dragoman.store.statements import (
     ADD_ROLLUP,
     END_NODE,
     INSERT_LABEL,
+    OWN_SEGMENT,
     UPSERT_CHECKPOINT,
     UPSERT_FACTS,
     UPSERT_POSITION,
+    UPSERT_REPLY_NAME,
     UPSERT_ROW,
     UPSERT_SOURCE,
     delete_in,
@@ -64,6 +67,7 @@ class Commit:
         self._rows: dict[int, Row] = {}
         self._finished: set[int] = set()
         self._ends: dict[int, int] = {}
+        self._by_name: dict[str, int] = {}
         self._first_of_session: dict[str, str] = {}
         self._values: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
@@ -96,13 +100,15 @@ class Commit:
         row = recording.detail.row
         key = self._key(row)
         placed = self._bodies.put_request(key, recording) if recording.request_body else Placed()
-        parent, conversation = self._thread(row, key, placed)
+        parent, conversation = self._thread(recording, key, placed)
         row = msgspec.structs.replace(row, seq=self._book.add("seq"), parent=parent, conversation=conversation)
         if recording.response_body or recording.frames or recording.tunnel_sent or recording.tunnel_frames:
             self._bodies.put_reply(key, recording)
+        self._bodies.put_upstream(key, recording)
         facts = self._packer.pack(facts_to_bytes(recording.detail))
         self._book.add("facts_bytes", len(facts))
-        self._book.add("raw_bytes", len(recording.request_body) + len(recording.response_body))
+        upstream = len(recording.upstream_request) + len(recording.upstream_response)
+        self._book.add("raw_bytes", len(recording.request_body) + len(recording.response_body) + upstream)
         self._book.add("bodies", bool(recording.request_body or recording.response_body))
         self._values[UPSERT_FACTS].append((key, facts))
         self._values[INSERT_LABEL] += labels_of(row, key)
@@ -111,6 +117,9 @@ class Commit:
         self._index(key, placed, recording.search_texts)
         self._rows[key] = row
         self._finished.add(key)
+        if recording.reply_id is not None:
+            self._by_name[recording.reply_id] = key
+            self._values[UPSERT_REPLY_NAME].append((key, recording.reply_id))
         if placed.node:
             self._ends[placed.node] = key
             self._values[END_NODE].append((key, placed.node))
@@ -147,9 +156,12 @@ class Commit:
                 return gap
             wanted = gap + 1
 
-    def _thread(self, row: Row, key: int, placed: Placed) -> tuple[str | None, str]:
-        """Find parent and conversation: by the chain of messages, and by the session that the client named."""
-        before = self._ended_before(placed)
+    def _thread(self, recording: Recording, key: int, placed: Placed) -> tuple[str | None, str]:
+        """Find parent and conversation: by the reply or the session that the client named, then by the chain of
+        messages."""
+        row = recording.detail.row
+        named = self._named(recording.detail.client_ids.get("previous"))
+        before = self._ended_before(placed) if named is None else named
         found = self._row_of(before) if before is not None and before != key else None
         parent, conversation = found or (row.parent, None)
         if row.session is None:
@@ -162,7 +174,14 @@ class Commit:
             ).scalar()
         first = first or row.conversation or row.id
         self._first_of_session[row.session] = first
-        return (parent if conversation in (None, first) else row.parent), first
+        return (parent if named is not None or conversation in (None, first) else row.parent), first
+
+    def _named(self, reply: str | None) -> int | None:
+        """Return the exchange whose reply has this id."""
+        if reply is None or reply in self._by_name:
+            return self._by_name.get(reply or "")
+        statement = "SELECT key FROM reply_name WHERE name = ? ORDER BY key LIMIT 1"
+        return self._connection.exec_driver_sql(statement, (reply,)).scalar()
 
     def _ended_before(self, placed: Placed) -> int | None:
         """Return the exchange that ended on the nearest place before the end of this chain."""
@@ -206,6 +225,9 @@ class Commit:
         for key, (nodes, segments) in self._bodies.reused.items():
             if orphans := stamp(self._connection, self._book["epoch"], nodes, segments):
                 reindex(self._hand, key, more=orphans)
+        nodes, segments = self._bodies.reused_upstream
+        orphans = stamp(self._connection, self._book["epoch"], nodes, segments)
+        many(self._connection, OWN_SEGMENT, [(SILENT, one) for one in orphans])
 
 
 def rollup_of(row: Row, sign: int = 1) -> tuple[int, int, int, int]:

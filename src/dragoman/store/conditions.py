@@ -19,6 +19,7 @@ _WORD_COLUMNS = {
     "model": ("model_asked", "model_served"),
     "error": ("error_code",),
     "stop": ("stop_reason",),
+    "upstream": ("upstream_dialect",),
 }
 _NUMBER_COLUMNS = {
     "dur": "duration_ns",
@@ -124,6 +125,8 @@ def _is_indexed(node: Condition) -> bool:
             names = _WORD_COLUMNS.get(node.field, (node.field,))
             can = all(name in INDEXED or name == "id" for name in names)
             return can and not any("*" in value[:-1] or value == "*" for value in node.values)
+        case Between(field="losses", low=low):
+            return bool(low)
         case Between():
             return _NUMBER_COLUMNS.get(node.field, node.field) in INDEXED
         case _:
@@ -200,6 +203,8 @@ def _between(node: Between, column: "Column") -> ColumnElement[bool]:
         low, high = (None if ns is None else _key_from(ns) for ns in (node.low, node.high))
     else:
         own, low, high = column(_NUMBER_COLUMNS.get(node.field, node.field)), node.low, node.high
+        if node.field == "losses" and not low:
+            own = sa.func.coalesce(own, 0)  # none is stored as NULL
     bounds = [] if low is None else [own >= low]
     if high is not None:
         bounds.append(own < high)

@@ -14,6 +14,7 @@ from dragoman.store.statements import (
     ADD_ROLLUP,
     INSERT_LABEL,
     UPSERT_FACTS,
+    UPSERT_REPLY_NAME,
     UPSERT_ROW,
     many,
     row_values,
@@ -37,5 +38,7 @@ def replace_facts(hand: Hand, recording: Recording) -> Row:
     packed = hand.packer.pack(facts_to_bytes(recording.detail))
     hand.book.add("facts_bytes", len(packed) - before)
     many(connection, UPSERT_FACTS, [(key, packed)])
+    if recording.reply_id is not None:
+        many(connection, UPSERT_REPLY_NAME, [(key, recording.reply_id)])
     reindex(hand, key, extra=search.document(search.fold(text) for text in recording.search_texts))
     return row

@@ -6,13 +6,15 @@ The index forgets a text only when it is given the very same again; `search_sour
 import msgspec
 
 from dragoman.store import search
-from dragoman.store.bodies import BodyReader
 from dragoman.store.compression import Packer, unpack
-from dragoman.store.statements import UPSERT_SOURCE, delete_in, many, select_in
+from dragoman.store.rebuild import BodyReader
+from dragoman.store.statements import OWN_SEGMENT, UPSERT_SOURCE, delete_in, many, select_in
 from dragoman.store.writer import Hand
 
 ORPHAN = 0
 """`owner` of a segment whose text is indexed nowhere, though it should be."""
+SILENT = -1
+"""`owner` of a segment that only providers were sent: its text is indexed once a client's request brings it."""
 
 _SOURCES = "SELECT key, segments, extra FROM search_source WHERE key IN"
 _numbers = msgspec.msgpack.Decoder(list[int])
@@ -50,7 +52,7 @@ def reindex(hand: Hand, key: int, *, extra: str | None = None, more: list[int] |
         packed = hand.packer.pack(extra.encode()) if extra else None
     many(hand.connection, UPSERT_SOURCE, [(key, msgspec.msgpack.encode(segments), packed)])
     many(hand.connection, search.INSERT, [(key, _indexed_text(reader, segments, packed))])
-    many(hand.connection, "UPDATE segment SET owner = ? WHERE id = ?", [(key, one) for one in more or []])
+    many(hand.connection, OWN_SEGMENT, [(key, one) for one in more or []])
 
 
 def _indexed_text(reader: BodyReader, segments: list[int], extra: bytes | None) -> str:

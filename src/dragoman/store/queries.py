@@ -42,6 +42,8 @@ FACETS: dict[str, tuple[str, ...]] = {
     "client": ("client",),
     "dialect": ("dialect",),
     "provider": ("provider",),
+    "route": ("route",),
+    "upstream": ("upstream_dialect",),
     "endpoint": ("endpoint",),
     "status": ("status",),
     "state": ("state",),

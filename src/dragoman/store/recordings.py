@@ -3,9 +3,9 @@
 import msgspec
 import sqlalchemy as sa
 
-from dragoman.records.exchange import Detail, Recording, Row
-from dragoman.store.bodies import BodyReader
+from dragoman.records.exchange import Detail, Recording, Row, UpstreamSide
 from dragoman.store.compression import unpack
+from dragoman.store.rebuild import BodyReader
 from dragoman.store.rows import COLUMNS, bytes_to_detail, from_values
 from dragoman.store.schema import checkpoint, exchange, facts, position, search_source
 from dragoman.store.types import Checkpoint, Position
@@ -17,14 +17,16 @@ def detail(connection: sa.Connection, key: int, row: Row) -> Detail:
     if stored is None:
         return Detail(row=row)
     made = bytes_to_detail(row, unpack(stored))
-    has_request, has_reply = (
-        connection.exec_driver_sql(f"SELECT 1 FROM {table} WHERE key = ?", (key,)).scalar()
-        for table in ("request", "reply")
-    )
-    if made.request_body.bytes and not has_request:
-        made.request_body.is_stored = False
-    if made.response_body.bytes and not has_reply:
-        made.response_body.is_stored = False
+    upstream = made.upstream or UpstreamSide()
+    for table, body in (
+        ("request", made.request_body),
+        ("reply", made.response_body),
+        ("upstream_request", upstream.request_body),
+        ("upstream_reply", upstream.response_body),
+    ):
+        if body is not None and body.bytes:
+            found = connection.exec_driver_sql(f"SELECT 1 FROM {table} WHERE key = ?", (key,)).scalar()
+            body.is_stored = found is not None
     return made
 
 
@@ -44,6 +46,7 @@ def recording(connection: sa.Connection, key: int, row: Row) -> Recording:
     reader = BodyReader(connection)
     body, frames = reader.reply(key) or (b"", [])
     sent, sent_frames = reader.sent(key) or (b"", [])
+    upstream, upstream_frames = reader.upstream_reply(key) or (b"", [])
     extra = connection.execute(sa.select(search_source.c.extra).where(search_source.c.key == key)).scalar()
     return Recording(
         detail=detail(connection, key, row),
@@ -52,6 +55,9 @@ def recording(connection: sa.Connection, key: int, row: Row) -> Recording:
         frames=frames,
         tunnel_sent=sent,
         tunnel_frames=sent_frames,
+        upstream_request=reader.upstream_request(key) or b"",
+        upstream_response=upstream,
+        upstream_frames=upstream_frames,
         search_texts=[unpack(extra).decode()] if extra else [],
     )
 

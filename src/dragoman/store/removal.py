@@ -13,6 +13,7 @@ from dragoman.store.statements import INSERT_TOMBSTONE, delete_in, many, select_
 from dragoman.store.writer import Hand
 
 KEPT_TOMBSTONES = 50_000
+_UPSTREAM_SIZE = "length(body) + coalesce(length(frames), 0)"
 _REPLY_SIZE = (
     "length(body) + coalesce(length(frames), 0) + coalesce(length(sent), 0) + coalesce(length(sent_frames), 0)"
 )
@@ -31,6 +32,7 @@ def remove(hand: Hand, keys: list[int]) -> None:
     sizes = select_in(connection, "SELECT length(data) FROM facts WHERE key IN", keys)
     book.add("facts_bytes", -sum(row[0] for row in sizes))
     delete_in(connection, "facts", "key", keys)
+    delete_in(connection, "reply_name", "key", keys)
     delete_in(connection, "checkpoint", "exchange", [row.id for _, row in rows])
     book.add("rows", -delete_in(connection, "exchange", "key", keys))
     many(connection, INSERT_TOMBSTONE, [(book.add("seq"), row.id) for _, row in rows])
@@ -43,15 +45,17 @@ def drop_bodies(hand: Hand, keys: list[int]) -> int:
     connection, book = hand.connection, hand.book
     requests = select_in(connection, "SELECT key, length, node FROM request WHERE key IN", keys)
     replies = select_in(connection, f"SELECT key, length, {_REPLY_SIZE} FROM reply WHERE key IN", keys)
+    asked = select_in(connection, "SELECT key, length FROM upstream_request WHERE key IN", keys)
+    answered = select_in(connection, f"SELECT key, length, {_UPSTREAM_SIZE} FROM upstream_reply WHERE key IN", keys)
     ends = [(row[2], row[0]) for row in requests if row[2]]
     many(connection, "UPDATE node SET ended = NULL WHERE id = ? AND ended = ?", ends)
-    delete_in(connection, "request", "key", keys)
-    delete_in(connection, "reply", "key", keys)
+    for table in ("request", "reply", "upstream_request", "upstream_reply"):
+        delete_in(connection, table, "key", keys)
     had = {row[0] for row in requests if row[1]} | {row[0] for row in replies if row[1]}
     book.add("bodies", -len(had))
-    book.add("raw_bytes", -sum(row[1] for row in (*requests, *replies)))
-    book.add("reply_bytes", -sum(row[2] for row in replies))
-    book.add("garbage", len(requests))
+    book.add("raw_bytes", -sum(row[1] for row in (*requests, *replies, *asked, *answered)))
+    book.add("reply_bytes", -sum(row[2] for row in (*replies, *answered)))
+    book.add("garbage", len(requests) + len(asked))
     return len({row[0] for row in (*requests, *replies)})
 
 

@@ -13,7 +13,7 @@ from dragoman.store.deletion import purge_some
 from dragoman.store.engine import Engines, file_bytes, give_back, pages
 from dragoman.store.removal import drop_bodies, remove
 from dragoman.store.rows import key_of
-from dragoman.store.schema import counter, exchange, reply, request, rollup
+from dragoman.store.schema import counter, exchange, reply, request, rollup, upstream_reply, upstream_request
 from dragoman.store.types import Policy, Preview, StepResult, Storage
 from dragoman.store.writer import Hand
 
@@ -108,11 +108,9 @@ def _oldest(connection: sa.Connection, key: sa.Column[int], below: int | None, l
 
 
 def _oldest_bodies(connection: sa.Connection, below: int | None, limit: int) -> list[int]:
-    both = {
-        *_oldest(connection, request.c.key, below, limit),
-        *_oldest(connection, reply.c.key, below, limit),
-    }
-    return sorted(both)[:limit]
+    tables = (request, reply, upstream_request, upstream_reply)
+    found = {key for table in tables for key in _oldest(connection, table.c.key, below, limit)}
+    return sorted(found)[:limit]
 
 
 def storage(connection: sa.Connection, engines: Engines) -> Storage:

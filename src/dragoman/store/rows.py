@@ -23,6 +23,7 @@ STORED = (*FIELDS, "key", "is_finished", "input_total")
 _PLAIN = tuple(name for name in FIELDS if name not in _LISTS)
 _get_plain = attrgetter(*_PLAIN)
 _get_lists = attrgetter(*_LISTS)
+_LOSSES = (*_PLAIN, *_LISTS).index("losses")
 _ORDER = [(*_PLAIN, *_LISTS).index(name) for name in FIELDS]
 _LIST_PLACES = [FIELDS.index(name) for name in _LISTS]
 _strings = msgspec.json.Decoder(list[str])
@@ -57,7 +58,8 @@ def key_of(ms: int) -> int:
 
 def to_values(row: Row, key: int, *, is_finished: bool) -> tuple[Any, ...]:
     lists = [_strings_to_text(one) for one in _get_lists(row)]
-    plain = (*_get_plain(row), *lists)
+    plain = [*_get_plain(row), *lists]
+    plain[_LOSSES] = row.losses or None  # unset rather than 0, which keeps its index small
     known = [row.input_fresh, row.cache_read, row.cache_write_5m, row.cache_write_1h]
     amounts = [one for one in known if one is not None]
     return (*[plain[place] for place in _ORDER], key, is_finished, sum(amounts) if amounts else None)
@@ -68,6 +70,7 @@ def from_values(values: Any) -> Row:
     made = dict(zip(FIELDS, values, strict=False))
     for name in _LISTS:
         made[name] = _strings.decode(made[name]) if made[name] else []
+    made["losses"] = made["losses"] or 0
     for name in ("is_streamed", "is_estimated", "is_untouched"):
         made[name] = None if made[name] is None else bool(made[name])
     return Row(**made)

@@ -9,7 +9,7 @@ The text index is no table here: it differs by engine, see `search.py`.
 import sqlalchemy as sa
 
 KEY_STEPS_PER_MS = 1
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a store at it is opened without loading Alembic."""
 
 metadata = sa.MetaData()
@@ -80,6 +80,11 @@ exchange = sa.Table(
     sa.Column("error_message", sa.Text),
     sa.Column("preview", sa.Text),
     sa.Column("reply_preview", sa.Text),
+    # what a route did; most rows have none of it
+    sa.Column("route", Word),
+    sa.Column("upstream_dialect", Word),
+    sa.Column("upstream_model", Word),
+    sa.Column("losses", sa.Integer),
     sa.Index("exchange_id", "id", unique=True),
     sa.Index("exchange_seq", "seq", unique=True),
 )
@@ -87,10 +92,16 @@ exchange = sa.Table(
 INDEXED = (
     "state", "status", "model_asked", "model_served", "provider", "dialect", "endpoint", "client", "duration_ns",
     "first_token_ns", "input_total", "output", "origin", "stop_reason", "conversation", "session", "run", "error_code",
+    "route", "upstream_dialect", "losses",
 )  # fmt: skip
 """Columns that a filter can begin with."""
 
-SPARSE = frozenset({"session", "run", "error_code", "stop_reason", "first_token_ns", "model_served"})
+SPARSE = frozenset(
+    {
+        *("session", "run", "error_code", "stop_reason", "first_token_ns", "model_served"),
+        *("route", "upstream_dialect", "losses"),
+    }
+)
 """Of these, the ones that many rows do not have."""
 
 for _name in INDEXED:
@@ -147,6 +158,34 @@ reply = sa.Table(
 )
 """The reply's body and when its pieces came; `sent` is the client's side of a tunnel."""
 
+upstream_request = sa.Table(
+    "upstream_request",
+    metadata,
+    sa.Column("key", PrimaryKey, primary_key=True, autoincrement=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("plan", sa.LargeBinary, nullable=False),
+)
+"""The body that the provider got, where it was not the client's: of which parts it consists."""
+
+upstream_reply = sa.Table(
+    "upstream_reply",
+    metadata,
+    sa.Column("key", PrimaryKey, primary_key=True, autoincrement=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("frames", sa.LargeBinary),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+"""What the provider answered, where the client got a translation of it."""
+
+reply_name = sa.Table(
+    "reply_name",
+    metadata,
+    sa.Column("key", PrimaryKey, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("reply_name_name", "name"),
+)
+"""Ids of replies that later requests can continue (`previous_response_id`)."""
+
 pack = sa.Table(
     "pack",
     metadata,
@@ -168,7 +207,7 @@ segment = sa.Table(
     sa.Index("segment_hash", "hash", unique=True),
     sa.Index("segment_pack", "pack"),
 )
-"""Exact bytes, stored once. `owner` is the exchange under whose key its text is indexed."""
+"""Exact bytes, stored once. `owner` is the exchange under whose key its text is indexed; see `indexing`."""
 
 node = sa.Table(
     "node",

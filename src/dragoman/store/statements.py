@@ -45,6 +45,9 @@ INSERT_LABEL = _insert(schema.label, ("kind", "value", "key"))
 UPSERT_FACTS = upsert(schema.facts, ("key", "data"), "key")
 INSERT_REQUEST = _insert(schema.request, ("key", "node", "length", "plan"))
 INSERT_REPLY = _insert(schema.reply, ("key", "length", "frames", "body", "sent_length", "sent_frames", "sent"))
+INSERT_UPSTREAM_REQUEST = _insert(schema.upstream_request, ("key", "length", "plan"))
+INSERT_UPSTREAM_REPLY = _insert(schema.upstream_reply, ("key", "length", "frames", "body"))
+UPSERT_REPLY_NAME = upsert(schema.reply_name, ("key", "name"), "key")
 INSERT_PACK = _insert(schema.pack, ("id", "data"))
 INSERT_SEGMENT = _insert(schema.segment, ("id", "hash", "pack", "start", "length", "owner", "epoch"))
 INSERT_NODE = _insert(schema.node, ("id", "hash", "parent", "segment", "ended", "epoch"))
@@ -53,6 +56,7 @@ UPSERT_POSITION = upsert(schema.position, ("gateway", "sequence", "offset"), "ga
 UPSERT_CHECKPOINT = upsert(schema.checkpoint, ("exchange", "gateway", "frames"), "exchange")
 INSERT_TOMBSTONE = _insert(schema.tombstone, ("seq", "id"))
 SET_COUNTER = upsert(schema.counter, ("name", "value"), "name")
+OWN_SEGMENT = "UPDATE segment SET owner = ? WHERE id = ?"
 END_NODE = "UPDATE node SET ended = ? WHERE id = ?"
 ADD_ROLLUP = (
     "INSERT INTO rollup (minute, done, error, other) VALUES (?, ?, ?, ?) ON CONFLICT (minute) DO UPDATE SET "

@@ -19,9 +19,9 @@ from dragoman.records.query import Query
 from dragoman.records.route import Route
 from dragoman.records.setup import Provider
 from dragoman.store import deletion, edits, queries, recordings, retention, settings, verify
-from dragoman.store.bodies import BodyReader
 from dragoman.store.commit import Commit
 from dragoman.store.engine import Engines, takes_nothing
+from dragoman.store.rebuild import BodyReader
 from dragoman.store.types import (
     Batch,
     Bucket,
@@ -152,6 +152,20 @@ class Store:
     def tunnel(self, name: str) -> tuple[bytes, list[Frame]] | None:
         """Return the client's side of a tunnel."""
         return self._of(name, lambda connection, key, _: BodyReader(connection).sent(key))
+
+    def upstream_request_body(self, name: str) -> bytes | None:
+        """Return the exact bytes that the provider got; None when they were the client's own, or are not kept."""
+        return self._of(name, lambda connection, key, _: BodyReader(connection).upstream_request(key))
+
+    def upstream_response_body(self, name: str) -> bytes | None:
+        """Return what the provider answered; None when the client got that very reply, or it is not kept."""
+        return self._of(name, lambda connection, key, _: (BodyReader(connection).upstream_reply(key) or (None,))[0])
+
+    def upstream_frames(self, name: str) -> list[Frame]:
+        return (
+            self._of(name, lambda connection, key, _: (BodyReader(connection).upstream_reply(key) or (b"", []))[1])
+            or []
+        )
 
     def recording(self, name: str) -> Recording | None:
         """Return all that is kept of an exchange, to be understood anew."""

@@ -12,15 +12,15 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from dragoman.store import search
-from dragoman.store.bodies import plan_segments
 from dragoman.store.book import NODE_ROW_BYTES, SEGMENT_ROW_BYTES
-from dragoman.store.indexing import ORPHAN, reindex
+from dragoman.store.indexing import ORPHAN, SILENT, reindex
 from dragoman.store.packs import tighten
-from dragoman.store.statements import delete_in, select_in
+from dragoman.store.rebuild import plan_segments
+from dragoman.store.statements import OWN_SEGMENT, delete_in, many, select_in
 from dragoman.store.writer import Hand
 
-REST, MARKING, NODES, SEGMENTS, TEXT = range(5)
-"""Phases of a cycle."""
+REST, MARKING, NODES, SEGMENTS, TEXT, MARKING_UPSTREAM = range(6)
+"""Phases of a cycle; what providers were sent is marked after what clients sent."""
 REQUESTS_AT_ONCE = 100
 ROWS_AT_ONCE = 5_000
 _END = 2**62
@@ -72,6 +72,22 @@ def _mark(hand: Hand) -> int:
     if found:
         book["sweep_at"] = found[-1][0]
     else:
+        book["sweep_phase"], book["sweep_at"] = MARKING_UPSTREAM, _END
+    return 0
+
+
+def _mark_upstream(hand: Hand) -> int:
+    """Segments that only providers were sent stay out of the index."""
+    connection, book = hand.connection, hand.book
+    statement = "SELECT key, plan FROM upstream_request WHERE key < ? ORDER BY key DESC LIMIT ?"
+    found = connection.exec_driver_sql(statement, (book["sweep_at"], REQUESTS_AT_ONCE)).fetchall()
+    for _, plan in found:
+        segments, nodes = plan_segments(plan)
+        orphans = stamp(connection, book["epoch"], nodes, segments)
+        many(connection, OWN_SEGMENT, [(SILENT, one) for one in orphans])
+    if found:
+        book["sweep_at"] = found[-1][0]
+    else:
         book["sweep_phase"], book["sweep_at"] = NODES, book["node"]
     return 0
 
@@ -112,4 +128,11 @@ def _merge_text(hand: Hand) -> int:
     return 0
 
 
-_PHASES = {REST: _begin, MARKING: _mark, NODES: _sweep_nodes, SEGMENTS: _sweep_segments, TEXT: _merge_text}
+_PHASES = {
+    REST: _begin,
+    MARKING: _mark,
+    MARKING_UPSTREAM: _mark_upstream,
+    NODES: _sweep_nodes,
+    SEGMENTS: _sweep_segments,
+    TEXT: _merge_text,
+}

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from dragoman.records.chain import body_hash
-from dragoman.records.exchange import BodyFacts, Row
-from dragoman.store.bodies import BodyReader
+from dragoman.records.exchange import BodyFacts, Frame, Row, UpstreamSide
 from dragoman.store.compression import unpack
+from dragoman.store.rebuild import BodyReader
 from dragoman.store.rows import bytes_to_detail
 from dragoman.store.schema import exchange, facts
 from dragoman.store.types import VerifyReport
@@ -54,20 +54,29 @@ def _check(reader: BodyReader, key: int, name: str, data: bytes) -> list[str | N
         detail = bytes_to_detail(Row(id=name), unpack(data))
     except ValueError as error:
         return [f"its facts cannot be read: {error}"]
-    try:
-        request = reader.request(key)
-        request_verdict = _compare("request", request, detail.request_body)
-    except ValueError as error:
-        request_verdict = f"the request's body cannot be rebuilt: {error}"
-    try:
-        reply = reader.reply(key)
-        reply_verdict = _compare("response", None if reply is None else reply[0], detail.response_body)
-    except ValueError as error:
-        reply_verdict = f"the response's body cannot be rebuilt: {error}"
-    return [request_verdict, reply_verdict]
+    upstream = detail.upstream or UpstreamSide()
+    verdicts = [
+        _compare("request", lambda: reader.request(key), detail.request_body),
+        _compare("response", lambda: _body(reader.reply(key)), detail.response_body),
+    ]
+    if upstream.request_body is not None:
+        verdicts.append(_compare("upstream request", lambda: reader.upstream_request(key), upstream.request_body))
+    if upstream.response_body is not None:
+        verdicts.append(
+            _compare("upstream response", lambda: _body(reader.upstream_reply(key)), upstream.response_body)
+        )
+    return verdicts
 
 
-def _compare(which: str, body: bytes | None, expected: BodyFacts) -> str | None:
+def _body(reply: tuple[bytes, list[Frame]] | None) -> bytes | None:
+    return None if reply is None else reply[0]
+
+
+def _compare(which: str, rebuild: Callable[[], bytes | None], expected: BodyFacts) -> str | None:
+    try:
+        body = rebuild()
+    except ValueError as error:
+        return f"the {which}'s body cannot be rebuilt: {error}"
     if body is None or expected.hash is None:
         return None
     found = body_hash(body)
