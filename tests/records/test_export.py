@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dragoman.records.exchange import Attempt, BodyFacts, Detail, Head, Row
+from dragoman.records.exchange import Attempt, BodyFacts, Detail, Head, Loss, Row, UpstreamSide
 from dragoman.records.export import Exported, _iso, document, har
 
 SECRET = "sk-planted-8f14e45fceea167a"
@@ -95,3 +95,40 @@ def test_times_are_those_of_the_calendar() -> None:
         seconds = chance.randrange(0, 4_102_444_800)
         expected = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         assert _iso(seconds * 1_000_000_000) == expected
+
+
+def through_route() -> Exported:
+    made = source()
+    made.detail.row.upstream_dialect, made.detail.row.upstream_model = "openai_chat", "gpt-4o"
+    made.detail.losses = [Loss(direction="request", path="$.thinking", reason="has none")]
+    made.detail.upstream = UpstreamSide(
+        request_body=BodyFacts(bytes=5, media_type="application/json"),
+        response=Head(line="429 Too Many", headers=[("x-amz-security-token", SECRET)]),
+        response_body=BodyFacts(bytes=5, media_type="text/event-stream"),
+    )
+    return msgspec.structs.replace(made, upstream_request=b"there", upstream_response=b"here!")
+
+
+def test_the_provider_s_side_stands_beside_the_client_s() -> None:
+    made = document(through_route())
+    assert made.request_body.text == "{}"
+    assert made.upstream_request_body is not None
+    assert made.upstream_response_body is not None
+    assert (made.upstream_request_body.text, made.upstream_response_body.text) == ("there", "here!")
+    assert "upstream_request_body" not in msgspec.json.decode(msgspec.json.encode(document(source())))
+
+
+def test_a_har_tells_of_the_provider_s_side_in_a_field_of_its_own() -> None:
+    (entry,) = har([through_route()], "http://localhost:8080")["log"]["entries"]
+    assert entry["response"]["status"] == 200
+    upstream = entry["_upstream"]
+    assert (upstream["dialect"], upstream["model"]) == ("openai_chat", "gpt-4o")
+    assert upstream["request"]["postData"] == {"mimeType": "application/json", "text": "there"}
+    assert (upstream["response"]["status"], upstream["response"]["content"]["text"]) == (429, "here!")
+    assert upstream["losses"] == [{"direction": "request", "path": "$.thinking", "reason": "has none"}]
+    assert "_upstream" not in har([source()], "")["log"]["entries"][0]
+
+
+def test_no_credential_leaves_on_the_provider_s_side() -> None:
+    for made in (document(through_route()), har([through_route()], "http://localhost:8080")):
+        assert SECRET not in msgspec.json.encode(made).decode()

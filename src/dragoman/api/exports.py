@@ -103,6 +103,7 @@ def _bounded(here: Context, ids: list[str]) -> Iterator[Exported]:
     for one in ids:
         source = _source(here, find(here, one))
         size += len(source.request_body) + len(source.response_body)
+        size += len(source.upstream_request) + len(source.upstream_response)
         if size > MOST_BYTES:
             raise BadRequest(f"the bodies are more than {MOST_BYTES} bytes; narrow the filter", code="too_large")
         yield source
@@ -112,7 +113,17 @@ def _source(here: Context, detail: Detail) -> Exported:
     """Gather an exchange; bodies that retention removed are left out, and the export says so."""
     request = load(here, detail, "request") if detail.request_body.is_stored else b""
     response = load(here, detail, "response") if detail.response_body.is_stored else b""
-    return Exported(detail=detail, request_body=request, response_body=response)
+    upstream_request = upstream_response = None
+    if detail.upstream is not None:
+        upstream_request = here.store.upstream_request_body(detail.row.id)
+        upstream_response = here.store.upstream_response_body(detail.row.id)
+    return Exported(
+        detail=detail,
+        request_body=request,
+        response_body=response,
+        upstream_request=upstream_request or b"",
+        upstream_response=upstream_response or b"",
+    )
 
 
 def _file(content: bytes, form: str, name: str | None) -> Response:

@@ -2,7 +2,8 @@
 
 Promise: no credential leaves. Headers and targets are masked once more on the way out, whatever the store holds.
 Bodies are given as text when they are text (content coding undone), else as base64; what retention removed is
-said. Pure. Code that sends an exchange again is made in `code`.
+said. Of a call that was rewritten or translated, the client's view stands where it always does, and what passed
+with the provider beside it (in HAR under `_upstream`). Pure. Code that sends an exchange again is made in `code`.
 """
 
 import base64
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dragoman import __version__
-from dragoman.records.exchange import BodyFacts, Detail, Head
+from dragoman.records.exchange import BodyFacts, Detail, Head, UpstreamSide
 from dragoman.records.redaction import mask_headers, mask_target, mask_url
 from dragoman.wire.encodings import decode
 
@@ -22,6 +23,8 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     detail: Detail
     request_body: bytes = b""
     response_body: bytes = b""
+    upstream_request: bytes = b""
+    upstream_response: bytes = b""
 
 
 class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -39,21 +42,28 @@ class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: str | None = None
 
 
-class Document(msgspec.Struct, kw_only=True):
+class Document(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The JSON form of one exchange."""
 
     format: str
     exchange: Detail
     request_body: Body
     response_body: Body
+    upstream_request_body: Body | None = None
+    """What the provider got, when it was not the client's body."""
+    upstream_response_body: Body | None = None
+    """What the provider answered, when the client got a translation of it."""
 
 
 def document(source: Exported) -> Document:
+    upstream = source.detail.upstream or UpstreamSide()
     return Document(
         format="dragoman-exchange-1",
         exchange=masked(source.detail),
         request_body=body(source.detail.request_body, source.request_body),
         response_body=body(source.detail.response_body, source.response_body),
+        upstream_request_body=_body_or_none(upstream.request_body, source.upstream_request),
+        upstream_response_body=_body_or_none(upstream.response_body, source.upstream_response),
     )
 
 
@@ -66,6 +76,7 @@ def masked(detail: Detail) -> Detail:
         request=_masked_head(detail.request),
         response=_masked_head(detail.response) if detail.response else None,
         informational=[_masked_head(head) for head in detail.informational],
+        upstream=_masked_upstream(detail.upstream) if detail.upstream else None,
         attempts=[replace(one, url=mask_url(one.url), headers=mask_headers(one.headers)) for one in detail.attempts],
     )
 
@@ -74,6 +85,14 @@ def _masked_head(head: Head) -> Head:
     return msgspec.structs.replace(
         head, line=mask_target(head.line), headers=mask_headers(head.headers), trailers=mask_headers(head.trailers)
     )
+
+
+def _masked_upstream(side: UpstreamSide) -> UpstreamSide:
+    return msgspec.structs.replace(side, response=_masked_head(side.response) if side.response else None)
+
+
+def _body_or_none(facts: BodyFacts | None, data: bytes) -> Body | None:
+    return None if facts is None else body(facts, data)
 
 
 def body(facts: BodyFacts, data: bytes) -> Body:
@@ -115,11 +134,16 @@ def har(sources: list[Exported], base_url: str) -> dict[str, Any]:
 def _entry(source: Exported, base_url: str) -> dict[str, Any]:
     detail = masked(source.detail)
     row = detail.row
-    return {
+    entry = {
         "startedDateTime": _iso(row.started_ns),
         "time": _ms(row.duration_ns),
-        "request": _har_request(detail, source.request_body, base_url),
-        "response": _har_response(detail, source.response_body),
+        "request": _har_request(
+            row.method, base_url + row.path, detail.request, detail.request_body, source.request_body
+        ),
+        "response": _har_response(
+            row.status or 0, detail.response or Head(), detail.response_body, source.response_body
+        )
+        | {"_error": row.error_message},
         "cache": {},
         "timings": _timings(detail),
         "_id": row.id,
@@ -127,18 +151,38 @@ def _entry(source: Exported, base_url: str) -> dict[str, Any]:
         "_model": row.model_served or row.model_asked,
         "_ending": row.ending,
     }
+    return entry if detail.upstream is None else {**entry, "_upstream": _har_upstream(source, detail, detail.upstream)}
 
 
-def _har_request(detail: Detail, data: bytes, base_url: str) -> dict[str, Any]:
-    row = detail.row
-    read = body(detail.request_body, data)
-    query = row.path.partition("?")[2]
+def _har_upstream(source: Exported, detail: Detail, side: UpstreamSide) -> dict[str, Any]:
+    """Write what passed with the provider in HAR's own shapes; None where it is what passed with the client."""
+    last = detail.attempts[-1] if detail.attempts else None
+    request = None
+    if side.request_body is not None and last is not None:
+        head = Head(http_version=detail.request.http_version, headers=last.headers)
+        request = _har_request("POST", last.url, head, side.request_body, source.upstream_request)
+    response = None
+    if side.response is not None:
+        status = int(side.response.line.partition(" ")[0])
+        response = _har_response(status, side.response, side.response_body or BodyFacts(), source.upstream_response)
+    return {
+        "dialect": detail.row.upstream_dialect,
+        "model": detail.row.upstream_model,
+        "request": request,
+        "response": response,
+        "losses": [{"direction": one.direction, "path": one.path, "reason": one.reason} for one in detail.losses],
+    }
+
+
+def _har_request(method: str, url: str, head: Head, facts: BodyFacts, data: bytes) -> dict[str, Any]:
+    read = body(facts, data)
+    query = url.partition("?")[2]
     request: dict[str, Any] = {
-        "method": row.method,
-        "url": base_url + row.path,
-        "httpVersion": f"HTTP/{detail.request.http_version}",
+        "method": method,
+        "url": url,
+        "httpVersion": f"HTTP/{head.http_version}",
         "cookies": [],
-        "headers": _pairs(detail.request.headers),
+        "headers": _pairs(head.headers),
         "queryString": _pairs([(name, value) for name, _, value in (each.partition("=") for each in query.split("&"))])
         if query
         else [],
@@ -152,14 +196,13 @@ def _har_request(detail: Detail, data: bytes, base_url: str) -> dict[str, Any]:
     return request
 
 
-def _har_response(detail: Detail, data: bytes) -> dict[str, Any]:
-    head = detail.response or Head()
-    read = body(detail.response_body, data)
+def _har_response(status: int, head: Head, facts: BodyFacts, data: bytes) -> dict[str, Any]:
+    read = body(facts, data)
     content: dict[str, Any] = {"size": read.bytes, "mimeType": read.media_type or "", "text": read.text or ""}
     if read.base64 is not None:
         content |= {"text": read.base64, "encoding": "base64"}
     return {
-        "status": detail.row.status or 0,
+        "status": status,
         "statusText": head.line.partition(" ")[2],
         "httpVersion": f"HTTP/{head.http_version}",
         "cookies": [],
@@ -168,7 +211,6 @@ def _har_response(detail: Detail, data: bytes) -> dict[str, Any]:
         "redirectURL": next((value for name, value in head.headers if name.lower() == "location"), ""),
         "headersSize": -1,
         "bodySize": read.bytes,
-        "_error": detail.row.error_message,
     }
 
 
