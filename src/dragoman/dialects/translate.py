@@ -114,7 +114,8 @@ class StreamTranslator:
         """The last figures that the upstream told."""
         self.has_failed = False
         """The upstream told an error in its stream, or broke off before its end."""
-        self._has_ended = False
+        self.error: ReplyError | None = None
+        """That error."""
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the upstream's body; returns what the client gets now."""
@@ -131,6 +132,7 @@ class StreamTranslator:
         if self._is_over:
             return b""
         self._is_over = self.has_failed = True
+        self.error = error
         return self._encoder.fail(error, status)
 
     def end(self) -> bytes:
