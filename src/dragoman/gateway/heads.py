@@ -33,7 +33,7 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
     extra: Fields = []
     actions = upstream.actions
     dropped = _NONE if head.connection in _PLAIN_CONNECTION else nominated(head.connection)
-    looks_at_all = bool(dropped or upstream.headers)
+    looks_at_all = bool(dropped or upstream.headers or upstream.sign is not None)
     lines = [b"%b %b HTTP/1.1" % (head.method.encode(), way.target)]
     written: Fields = []
     alterations: list[str] = []
@@ -70,6 +70,17 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
     if upstream.has_own_auth and b"?" in head.target:
         alterations += _removed_from_query(head.target)
     return OutgoingRequest(lines, written, alterations)
+
+
+def signed(outgoing: OutgoingRequest, upstream: Upstream, method: str, target: bytes, body: bytes) -> OutgoingRequest:
+    """Sign a head, for a provider that wants that; the body is whole by then."""
+    if upstream.sign is None:
+        return outgoing
+    lines, written = outgoing.lines.copy(), outgoing.written.copy()
+    fields = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines[1:])]
+    for one in upstream.sign(method, target, fields, body):
+        _set(one, lines, written)
+    return outgoing._replace(lines=lines, written=written)
 
 
 def _set(field: tuple[bytes, bytes], lines: list[bytes], written: Fields) -> None:

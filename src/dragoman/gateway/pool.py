@@ -3,7 +3,8 @@
 Promise: a kept connection is handed out at once, the one used last first. A new one is made off the hot path:
 names are looked up in a thread, IPv6 and IPv4 are both tried (a second address joins in when the first has not
 answered in 250 ms, RFC 8305), TLS is verified against the system's trust store and the provider's `ca_file`.
-A connection unused for `IDLE_S` is closed. Does not retry; see `endpoint`.
+A way through a proxy is a tunnel for https (opened here, within the same limit) and its own kind of request for http
+(see `upstream_side`). A connection unused for `IDLE_S` is closed. Does not retry; see `endpoint`.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from itertools import zip_longest
 from typing import Any
 
 from dragoman.clock import Clock
-from dragoman.gateway.upstream import Address
+from dragoman.gateway.proxying import ProxyRefused, open_tunnel
+from dragoman.gateway.upstream import Address, authority_of
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.tasks import TaskOwner, spawn
 from dragoman.wire.headers import FieldBook
@@ -68,7 +70,8 @@ class Pool:
             async with asyncio.timeout(limit_s):
                 return await self._connect(address)
         except TimeoutError as error:
-            message = f"no connection to {_named(address)} within {limit_s:g} s"
+            through = f" through the proxy {address.proxy.name}" if address.proxy is not None else ""
+            message = f"no connection to {_named(address)}{through} within {limit_s:g} s"
             raise ConnectFailed(504, "connect_timeout", message) from error
 
     async def _connect(self, address: Address) -> UpstreamSide:
@@ -81,12 +84,15 @@ class Pool:
                 raise ConnectFailed(503, "keeper_down", f"the keeper does not answer: {error}") from error
             return side
         begun = self._clock.mono_ns()
-        found = await _look_up(address)
+        first = _first_hop(address)
+        found = await _look_up(first)
         looked_up = self._clock.mono_ns()
-        sock = await _connect_first(found, address)
+        sock = await _connect_first(found, first)
         local = shown(sock.getsockname())
-        connected = self._clock.mono_ns()
         try:
+            if address.proxy is not None and address.scheme == "https":
+                await _tunnel(sock, address)
+            connected = self._clock.mono_ns()
             side = await self._open(factory, sock, address)
         except BaseException:
             sock.close()
@@ -161,7 +167,7 @@ def shown(peer: object) -> str:
 
 
 def _named(address: Address) -> str:
-    return f"{address.host}:{address.port}"
+    return f"{'the proxy ' if address.scheme == 'proxy' else ''}{authority_of(address)}"
 
 
 def _make_context(ca_file: str | None, verify: bool) -> ssl.SSLContext:
@@ -173,6 +179,25 @@ def _make_context(ca_file: str | None, verify: bool) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _first_hop(address: Address) -> Address:
+    """Give the place that the connection itself is made to: the proxy's, or the provider's."""
+    proxy = address.proxy
+    return address if proxy is None else Address("proxy", proxy.host, proxy.port)
+
+
+async def _tunnel(sock: socket.socket, address: Address) -> None:
+    assert address.proxy is not None
+    try:
+        await open_tunnel(
+            sock, address.proxy, _named(address).encode("idna" if not address.host.isascii() else "ascii")
+        )
+    except ProxyRefused as error:
+        raise ConnectFailed(502, "proxy_refused", str(error)) from error
+    except OSError as error:
+        message = f"the proxy {address.proxy.name} broke off before it opened a tunnel: {error}"
+        raise ConnectFailed(502, "proxy_failed", message) from error
 
 
 async def _look_up(address: Address) -> list[_SocketAddress]:

@@ -1,19 +1,24 @@
 """One provider as the gateway uses it: everything about the way there that can be known before a request comes.
 
 Made anew for each provider when a Setup arrives, so that a request only looks things up. Credentials are read
-here (environment, vault) and live in memory alone. Does no connecting; see `pool`.
+here (environment, vault; AWS's by `signing`) and live in memory alone. Does no connecting; see `pool`.
 """
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from dragoman.errors import BadConfig
+from dragoman.gateway.proxying import Proxy, proxy_for
 from dragoman.records.redaction import is_secret_parameter
 from dragoman.records.setup import Auth, Provider, Timeouts, provider_fault
 from dragoman.wire.headers import HOP_BY_HOP, Fields, is_token
+
+if TYPE_CHECKING:
+    from dragoman.gateway.signing import Signer
 
 CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-amz-security-token"})
 """What a client may authenticate itself by; all of it goes when Dragoman has a credential of its own."""
@@ -23,6 +28,16 @@ DROP, HOST, CREDENTIAL, REPLACED = range(1, 5)
 
 _ALWAYS = dict.fromkeys(HOP_BY_HOP | {b"expect", b"http2-settings"}, DROP) | {b"host": HOST}
 _VERSION = re.compile(rb"/v[0-9][0-9a-z]*")
+_SIGNATURE_HEADERS = (b"x-amz-date", b"x-amz-content-sha256")
+"""What a client's own signature brings along; it goes when we sign."""
+_OF_A_DEPLOYMENT = re.compile(
+    r"(?:chat/completions|completions|embeddings|images/generations|images/edits|audio/[a-z]+)(?=\?|$)"
+)
+"""Azure: which operations lie under a deployment; all others take the model in the body.
+https://learn.microsoft.com/azure/ai-services/openai/reference, seen 2026-11-21"""
+
+Sign = Callable[[str, bytes, Fields, bytes], Fields]
+"""From method, target, headers (`Host` among them) and body of a request to the headers that sign it."""
 
 
 class Address(NamedTuple):
@@ -34,15 +49,23 @@ class Address(NamedTuple):
     port: int
     ca_file: str | None = None
     verify_tls: bool = True
+    proxy: Proxy | None = None
+    """What the way leads through."""
+
+
+def authority_of(address: Address) -> str:
+    """Write `host:port` as a proxy is told it."""
+    host = address.host if address.host.isascii() else address.host.encode("idna").decode()
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
 
 
 class Upstream:
     """A provider, ready for use."""
 
     __slots__ = (
-        "actions", "address", "alterations", "base_path", "client_write_ns", "connect_s", "credential", "dialects",
-        "fault", "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "query",
-        "refuses_websocket", "slug", "strips_v1", "url_start",
+        "_fault", "_signer", "actions", "address", "alterations", "base_path", "client_write_ns", "connect_s",
+        "credential", "dialects", "first_byte_ns", "has_own_auth", "headers", "host_header", "idle_ns", "is_azure",
+        "query", "refuses_websocket", "sign", "slug", "strips_v1", "url_start",
     )  # fmt: skip
 
     def __init__(self, slug: str, address: Address, timeouts: Timeouts) -> None:
@@ -64,12 +87,47 @@ class Upstream:
         """What every request to this provider is given, in words."""
         self.has_own_auth = False
         self.credential: tuple[bytes, bytes] | None = None
-        self.fault: str | None = None
-        """Why nothing can be sent there, such as a missing key."""
+        self._fault: str | None = None
+        self._signer: Signer | None = None
+        self.sign: Sign | None = None
+        """Makes the headers that sign a request, for providers that want that; it needs the whole body."""
+        self.is_azure = False
+        """True where the model of a call stands in the path, as the name of a deployment."""
         self.headers: Fields = []
         self.query: list[tuple[bytes, bytes]] = []
         """Fixed parameters, percent-encoded."""
         self.refuses_websocket = False
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be sent there, such as a missing key."""
+        return self._fault or (self._signer.fault if self._signer is not None else None)
+
+    @fault.setter
+    def fault(self, why: str | None) -> None:
+        self._fault = why
+
+    def sign_with(self, signer: "Signer") -> None:
+        """From now on requests are signed."""
+        self._signer = signer
+        self.sign = signer.sign
+
+    @property
+    def signer_said(self) -> str | None:
+        return self._signer.said if self._signer is not None else None
+
+    def translated_target(self, path: str, model: str) -> bytes:
+        """Make the target of a call that a route makes: `path` as its dialect has it, `model` as it is called there."""
+        if not self.is_azure:
+            plain, _, query = path.partition("?")
+            return self.join(plain.encode("latin-1"), query.encode("latin-1"))
+        operation = path.removeprefix("/v1").lstrip("/")
+        if _OF_A_DEPLOYMENT.match(operation):
+            operation = f"deployments/{quote(model, safe='')}/{operation}"
+        base = self.base_path if self.base_path.endswith(b"/openai") else self.base_path + b"/openai"
+        target, _, query = operation.partition("?")
+        merged = self._merge(query.encode("latin-1"))
+        return base + b"/" + target.encode("latin-1") + (b"?" + merged if merged else b"")
 
     def join(self, path: bytes, query: bytes) -> bytes:
         """Make the target to ask for: a base URL with a path replaces the client's `/v1`, a bare host keeps it."""
@@ -112,14 +170,17 @@ def provider_upstream(provider: Provider, data_dir: Path) -> Upstream:
     default_port = 443 if url.scheme == "https" else 80
     port = url.port or default_port
     host = url.hostname or ""
-    address = Address(url.scheme, host, port, provider.ca_file, provider.verify_tls)
+    proxy, proxy_fault = _proxy_of(provider, url.scheme, host, port)
+    address = Address(url.scheme, host, port, provider.ca_file, provider.verify_tls, proxy)
     upstream = Upstream(provider.slug, address, provider.timeouts)
+    upstream.fault = proxy_fault
     shown = f"[{host}]" if ":" in host else host
     authority = shown if port == default_port else f"{shown}:{port}"
     upstream.host_header = authority.encode("idna" if not authority.isascii() else "ascii")
     upstream.url_start = f"{url.scheme}://{authority}"
     upstream.base_path = quote(url.path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._").encode()
     upstream.strips_v1 = provider.strip_v1
+    upstream.is_azure = provider.form == "azure" and not _VERSION.search(upstream.base_path)
     upstream.dialects = list(provider.dialects)
     upstream.refuses_websocket = provider.websocket == "no"
     fixed = [tuple(part.partition("=")[::2]) for part in url.query.split("&") if part]
@@ -130,6 +191,13 @@ def provider_upstream(provider: Provider, data_dir: Path) -> Upstream:
     upstream.actions = _actions(upstream)
     upstream.alterations = _alterations(upstream)
     return upstream
+
+
+def _proxy_of(provider: Provider, scheme: str, host: str, port: int) -> tuple[Proxy | None, str | None]:
+    try:
+        return proxy_for(provider.proxy, scheme, host, port, os.environ), None
+    except ValueError as error:
+        return None, f"provider {provider.slug}: {error}"
 
 
 def keeper_upstream(socket_path: Path) -> Upstream:
@@ -153,6 +221,8 @@ def _actions(upstream: Upstream) -> dict[bytes, int]:
     actions = dict(_ALWAYS)
     if upstream.has_own_auth:
         actions.update(dict.fromkeys(CREDENTIAL_HEADERS, CREDENTIAL))
+    if upstream.sign is not None:
+        actions.update(dict.fromkeys(_SIGNATURE_HEADERS, DROP))
     actions.update({name.lower(): REPLACED for name, _ in upstream.headers})
     return actions
 
@@ -161,6 +231,8 @@ def _alterations(upstream: Upstream) -> list[str]:
     said = [f"header added: {name.decode().lower()}" for name, _ in upstream.headers]
     if upstream.credential is not None:
         said.append(f"credential set: {upstream.credential[0].decode('latin-1').lower()}")
+    if upstream.signer_said is not None:
+        said.append(upstream.signer_said)
     return said + [f"query added: {name.decode('latin-1')}" for name, _ in upstream.query]
 
 
@@ -171,9 +243,7 @@ def _add_auth(upstream: Upstream, auth: Auth | None, data_dir: Path) -> None:
     if auth.scheme == "none":
         return
     if auth.scheme == "sigv4":
-        upstream.fault = (
-            f"provider {upstream.slug} wants requests signed (sigv4), which is not supported yet; use a key"
-        )
+        _add_signer(upstream, auth)
         return
     key = _read_key(upstream, auth, data_dir)
     if key is None:
@@ -183,7 +253,18 @@ def _add_auth(upstream: Upstream, auth: Auth | None, data_dir: Path) -> None:
     elif auth.scheme == "bearer":
         upstream.credential = (b"authorization", b"Bearer " + key.encode())
     else:
-        upstream.credential = ((auth.name or "x-api-key").encode("latin-1"), key.encode())
+        word = f"{auth.prefix} " if auth.prefix else ""
+        upstream.credential = ((auth.name or "x-api-key").encode("latin-1"), f"{word}{key}".encode())
+
+
+def _add_signer(upstream: Upstream, auth: Auth) -> None:
+    from dragoman.gateway.signing import make_signer  # few have a provider on AWS
+
+    made = make_signer(auth, upstream.address.host)
+    if isinstance(made, str):
+        upstream.fault = f"provider {upstream.slug}: {made}"
+    else:
+        upstream.sign_with(made)
 
 
 def _read_key(upstream: Upstream, auth: Auth, data_dir: Path) -> str | None:

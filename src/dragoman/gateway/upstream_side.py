@@ -8,7 +8,8 @@ records or time limits: what arrives is told to `owner`.
 import asyncio
 from typing import Any, Protocol, cast
 
-from dragoman.gateway.upstream import Address
+from dragoman.gateway.proxying import absolute_head
+from dragoman.gateway.upstream import Address, authority_of
 from dragoman.wire.headers import FieldBook, Fields
 from dragoman.wire.http1 import (
     BadMessage,
@@ -59,9 +60,9 @@ class UpstreamSide(asyncio.Protocol):
     """A connection of one address; between two requests it lies in the pool."""
 
     __slots__ = (
-        "_book", "_buffer", "_decoder", "_framing", "_has_spoken", "_is_persistent", "_left", "_method", "_on_closed",
-        "_wants_pieces", "address", "depth", "idle_since_ns", "is_closed", "is_full", "is_request_whole", "local",
-        "owner", "times_ns", "transport", "use_count",
+        "_book", "_buffer", "_decoder", "_framing", "_has_spoken", "_is_persistent", "_is_relayed", "_left", "_method",
+        "_on_closed", "_wants_pieces", "address", "depth", "idle_since_ns", "is_closed", "is_full", "is_request_whole",
+        "local", "owner", "times_ns", "transport", "use_count",
     )  # fmt: skip
 
     def __init__(self, address: Address, book: FieldBook, on_closed: Any) -> None:
@@ -80,6 +81,8 @@ class UpstreamSide(asyncio.Protocol):
         self.idle_since_ns = 0
         self.times_ns: tuple[int, int, int] = (0, 0, 0)
         """What DNS, connect and TLS took."""
+        self._is_relayed = address.proxy is not None and address.scheme == "http"
+        """True when a proxy passes each request on; through a tunnel the provider itself is spoken to."""
         self._book = book
         self._on_closed = on_closed
         self._buffer = b""
@@ -102,6 +105,9 @@ class UpstreamSide(asyncio.Protocol):
         self._framing = None
         self._has_spoken = False
         self.is_request_whole = False
+        if self._is_relayed:
+            assert self.address.proxy is not None
+            head = absolute_head(head, authority_of(self.address).encode(), self.address.proxy)
         if not body:
             self.transport.write(head)
         elif len(body) == 1 and len(body[0]) < _JOIN_BELOW:
