@@ -19,6 +19,7 @@ from dragoman.canonical import (
     ToolResult,
     Usage,
 )
+from dragoman.dialects.spelling import with_form
 from dragoman.dialects.values import (
     JsonObject,
     Leftovers,
@@ -140,13 +141,17 @@ def _result(block: JsonObject, kind: str) -> ToolResult:
     extra = _rest(block, "tool_use_id", "content", "is_error")
     if kind != "tool_result":
         extra = LEFT.these({**extra.get(NAME, {}), "type": kind})
+    says_so = block.get("is_error") is True
+    notes: JsonObject = {"single": True} if isinstance(content, dict) else {}
+    if _is_failed(content) and not says_so:
+        notes["tells"] = True  # the content itself says that it failed
     return ToolResult(
         call_id=text_of(block, "tool_use_id"),
         parts=read_content(content) if is_plain else _server_content(content),
-        is_error=block.get("is_error") is True or _is_failed(content),
+        is_error=says_so or _is_failed(content),
         kind="function" if kind == "tool_result" else "server",
         cache=cache_of(block),
-        extra=extra,
+        extra=with_form(extra, NAME, notes),
     )
 
 
@@ -168,12 +173,6 @@ def _media(block: JsonObject, kind: MediaKind) -> AnyPart:
     """Read an image or document; its source is data, a URL, an uploaded file, text, or blocks."""
     source = object_of(block, "source")
     origin = source.get("type")
-    extra = LEFT.these(
-        {
-            **_rest(block, "source", "title").get(NAME, {}),
-            **{key: value for key, value in source.items() if key not in _SOURCE_KEYS},
-        }
-    )
     parts: dict[str, Any] = {"mime": text_of(source, "media_type"), "name": text_of(block, "title")}
     match origin:
         case "base64":
@@ -186,10 +185,7 @@ def _media(block: JsonObject, kind: MediaKind) -> AnyPart:
             parts["text"] = as_text(source.get("data"))
         case _:
             return Other(dialect=NAME, kind=kind, value=block, cache=cache_of(block))
-    return Media(kind=kind, cache=cache_of(block), extra=extra, **parts)
-
-
-_SOURCE_KEYS = frozenset({"type", "media_type", "data", "url", "file_id"})
+    return Media(kind=kind, cache=cache_of(block), extra=_rest(block, "source", "title"), **parts)
 
 
 def _rest(block: JsonObject, *known: str) -> dict[str, Any]:
