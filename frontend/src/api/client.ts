@@ -24,8 +24,16 @@ export function apiUrl(path: string, params: Params = {}): string {
   return `/api${path}${text ? `?${text}` : ''}`
 }
 
-async function send(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+/** `revision`: what was seen of the thing that is changed; the server refuses when it is another by now. */
+async function send(
+  method: string,
+  url: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  revision?: string,
+): Promise<Response> {
   const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+  if (revision) headers['if-match'] = revision
   const response = await fetch(url, {
     method,
     headers,
@@ -53,13 +61,14 @@ async function get<R>(path: string, params?: Params, signal?: AbortSignal): Prom
   return (await send('GET', apiUrl(path, params), undefined, signal)).json() as Promise<R>
 }
 
-async function act<R>(method: string, path: string, body?: unknown): Promise<R> {
-  const response = await send(method, apiUrl(path), body)
+async function act<R>(method: string, path: string, body?: unknown, revision?: string): Promise<R> {
+  const response = await send(method, apiUrl(path), body, undefined, revision)
   return (response.status === 204 ? undefined : await response.json()) as R
 }
 
 const one = (id: string) => `/exchanges/${encodeURIComponent(id)}`
 const provider = (slug: string) => `/providers/${encodeURIComponent(slug)}`
+const route = (name: string) => `/routes/${encodeURIComponent(name)}`
 
 export const listExchanges = (q: string, cursor: string | null, signal?: AbortSignal) =>
   get<T.Page>('/exchanges', { q, cursor, limit: 200 }, signal)
@@ -87,16 +96,18 @@ export const getPrompt = (id: string, signal?: AbortSignal) =>
   get<T.Prompt>(`${one(id)}/request`, { as: 'canonical' }, signal)
 export const getReply = (id: string, signal?: AbortSignal) =>
   get<T.Reply>(`${one(id)}/response`, { as: 'canonical' }, signal)
-export const getFrames = (id: string, from: number, limit: number, signal?: AbortSignal) =>
-  get<T.StreamFrames>(`${one(id)}/frames`, { from, limit }, signal)
-export const bodyUrl = (id: string, side: 'request' | 'response', as: 'raw' | 'decoded', download = false) =>
-  apiUrl(`${one(id)}/${side}`, { as, download: download || null })
-export async function getBodyText(
+export const getFrames = (
   id: string,
-  side: 'request' | 'response',
-  as: 'raw' | 'decoded',
+  isUpstream: boolean,
+  from: number,
+  limit: number,
   signal?: AbortSignal,
-) {
+) => get<T.StreamFrames>(`${one(id)}${isUpstream ? '/upstream' : ''}/frames`, { from, limit }, signal)
+/** A body as the client sent or got it, or (`upstream/…`) as the provider got or sent it. */
+export type Side = 'request' | 'response' | 'upstream/request' | 'upstream/response'
+export const bodyUrl = (id: string, side: Side, as: 'raw' | 'decoded', download = false) =>
+  apiUrl(`${one(id)}/${side}`, { as, download: download || null })
+export async function getBodyText(id: string, side: Side, as: 'raw' | 'decoded', signal?: AbortSignal) {
   return (await send('GET', bodyUrl(id, side, as), undefined, signal)).text()
 }
 export const streamUrl = (id: string) => apiUrl(`${one(id)}/stream`)
@@ -125,11 +136,27 @@ export const createProvider = (body: T.NewProviderBody) => act<T.Provider>('POST
 export const replaceProvider = (slug: string, body: T.ProviderBody) =>
   act<T.Provider>('PUT', provider(slug), body)
 export const deleteProvider = (slug: string) => act<undefined>('DELETE', provider(slug))
-export const testProvider = (slug: string) => act<T.ProviderCheck>('POST', `${provider(slug)}/test`)
+export const listHealth = (signal?: AbortSignal) =>
+  get<{ items: T.ProviderHealth[] }>('/providers/health', {}, signal)
+export const testProvider = (slug: string, kind: T.Trial) =>
+  act<T.ProviderCheck>('POST', `${provider(slug)}/test`, { kind })
 export const listModels = (slug: string) => get<T.Models>(`${provider(slug)}/models`)
 export const listLoadedModels = (slug: string) => get<T.LoadedModels>(`${provider(slug)}/loaded`)
 export const unloadModel = (slug: string, model: string) =>
   act<{ model: string }>('POST', `${provider(slug)}/unload`, { model })
+
+export const listRoutes = () => get<{ items: T.RouteView[] }>('/routes')
+export const createRoute = (body: T.RouteBody) => act<T.RouteView>('POST', '/routes', body)
+export const replaceRoute = (name: string, body: T.RouteBody, revision?: string) =>
+  act<T.RouteView>('PUT', route(name), body, revision)
+/** Gives the route that is gone: `replaceRoute` with it brings it back. */
+export const deleteRoute = (name: string) => act<T.RouteView>('DELETE', route(name))
+export async function explainRoute(body: T.ExplainBody, signal?: AbortSignal) {
+  return (await send('POST', apiUrl('/routes/explain'), body, signal)).json() as Promise<T.Explanation>
+}
+
+export const importRoutes = (text: string, save: boolean) =>
+  act<T.Imported>('POST', '/routes/import', { text, save })
 
 export const getStatus = (signal?: AbortSignal) => get<T.Status>('/status', {}, signal)
 export const getSettings = () => get<T.Settings>('/settings')

@@ -22,8 +22,14 @@ export const router = createRouter({
     {
       path: '/providers',
       name: 'providers',
-      component: () => import('@/features/settings/ProvidersScreen.vue'),
+      component: () => import('@/features/models/ProvidersScreen.vue'),
       meta: { title: t.nav.providers },
+    },
+    {
+      path: '/routes',
+      name: 'routes',
+      component: () => import('@/features/models/RoutesScreen.vue'),
+      meta: { title: t.nav.routes },
     },
     {
       path: '/connect',

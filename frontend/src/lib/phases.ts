@@ -1,7 +1,8 @@
 /** The phases of an exchange on one axis, from what was measured; what was not measured is left out. Pure. */
 import type { Attempt, Detail, Row } from '@/api/types'
 
-export type PhaseName = 'upload' | 'dns' | 'connect' | 'tls' | 'wait' | 'firstToken' | 'streaming' | 'tail'
+export type PhaseName =
+  'upload' | 'dns' | 'connect' | 'tls' | 'wait' | 'backOff' | 'firstToken' | 'streaming' | 'tail'
 
 export interface Phase {
   name: PhaseName
@@ -34,6 +35,8 @@ export function phasesOf(row: Row, detail: Detail | null, nowNs: number): Phase[
     }
     const isLast = one.number === detail?.attempts.at(-1)?.number
     add('wait', at, isLast ? (row.first_byte_ns ?? one.ended_ns ?? end) : one.ended_ns, one.number)
+    if (one.wait_ns && one.ended_ns != null)
+      add('backOff', one.ended_ns, one.ended_ns + one.wait_ns, one.number)
   }
   if (!detail?.attempts.length) add('wait', 0, row.first_byte_ns)
   if (row.first_byte_ns == null) return phases

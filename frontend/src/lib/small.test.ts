@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, formatShort, inputTokens, tokenRate } from
 import { axisFor, barOf, roundUp, settleAxis } from './waterfall'
 import { phasesOf } from './phases'
 import { textIn } from './frameText'
-import { bodyOf, fieldsOf, parseHeaders } from './providerForm'
+import { bodyOf, fieldsOf, parsePairs } from './providerForm'
 import { makeRow } from './testRows'
 
 describe('format', () => {
@@ -94,6 +94,6 @@ describe('the form of a provider', () => {
   })
 
   it('reads headers a line each', () => {
-    expect(parseHeaders('a: 1\nno colon\nb:c:d')).toEqual({ a: '1', b: 'c:d' })
+    expect(parsePairs('a: 1\nno colon\nb:c:d', ':')).toEqual({ a: '1', b: 'c:d' })
   })
 })

@@ -5,7 +5,7 @@ import type { StreamFrame, StreamFrames } from '@/api/types'
 
 const PAGE = 2000
 
-export function useFrames(id: string) {
+export function useFrames(id: string, isUpstream: boolean) {
   const frames = shallowRef<StreamFrame[]>([])
   const total = ref(0)
   const framing = ref<StreamFrames['framing'] | null>(null)
@@ -22,7 +22,7 @@ export function useFrames(id: string) {
       let from: number | null = 0
       let gathered: StreamFrame[] = []
       while (from !== null) {
-        const page: StreamFrames = await getFrames(id, from, PAGE, stopper.signal)
+        const page: StreamFrames = await getFrames(id, isUpstream, from, PAGE, stopper.signal)
         gathered = gathered.concat(page.frames)
         frames.value = gathered
         total.value = page.total

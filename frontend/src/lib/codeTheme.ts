@@ -1,5 +1,4 @@
-<script setup lang="ts">
-/** Text to read and search, by CodeMirror: it draws only what is in sight. */
+/** How CodeMirror looks and what it can do here: to read, fold and search; never to write. */
 import { json } from '@codemirror/lang-json'
 import {
   bracketMatching,
@@ -9,16 +8,10 @@ import {
   HighlightStyle,
   syntaxHighlighting,
 } from '@codemirror/language'
-import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from '@codemirror/search'
-import { EditorState } from '@codemirror/state'
+import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
+import { EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, EditorView, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
-import { onBeforeUnmount, onMounted, useTemplateRef, watch } from 'vue'
-import { t } from '@/strings/all'
-
-const props = defineProps<{ text: string; isJson: boolean }>()
-const box = useTemplateRef<HTMLElement>('box')
-let view: EditorView | undefined
 
 const colours = HighlightStyle.define([
   { tag: tags.propertyName, color: 'var(--syntax-key)' },
@@ -52,40 +45,22 @@ const theme = EditorView.theme({
   },
 })
 
-function state(): EditorState {
-  return EditorState.create({
-    doc: props.text,
-    extensions: [
-      lineNumbers(),
-      codeFolding(),
-      foldGutter(),
-      drawSelection(),
-      bracketMatching(),
-      highlightSelectionMatches(),
-      search({ top: true }),
-      keymap.of([...searchKeymap, ...foldKeymap]),
-      EditorView.lineWrapping,
-      EditorState.readOnly.of(true),
-      EditorView.editable.of(false),
-      EditorView.contentAttributes.of({ 'aria-label': t.exchange.body.body, tabindex: '0' }),
-      syntaxHighlighting(colours),
-      theme,
-      ...(props.isJson ? [json()] : []),
-    ],
-  })
+export function reading(label: string, isJson: boolean): Extension[] {
+  return [
+    lineNumbers(),
+    codeFolding(),
+    foldGutter(),
+    drawSelection(),
+    bracketMatching(),
+    highlightSelectionMatches(),
+    search({ top: true }),
+    keymap.of([...searchKeymap, ...foldKeymap]),
+    EditorView.lineWrapping,
+    EditorState.readOnly.of(true),
+    EditorView.editable.of(false),
+    EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
+    syntaxHighlighting(colours),
+    theme,
+    ...(isJson ? [json()] : []),
+  ]
 }
-
-onMounted(() => {
-  if (box.value) view = new EditorView({ state: state(), parent: box.value })
-})
-watch(
-  () => props.text,
-  () => view?.setState(state()),
-)
-onBeforeUnmount(() => view?.destroy())
-defineExpose({ find: () => view && openSearchPanel(view) })
-</script>
-
-<template>
-  <div ref="box" class="min-h-0 flex-1 overflow-hidden" />
-</template>
