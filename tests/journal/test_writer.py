@@ -20,6 +20,7 @@ from dragoman.journal.format import (
     FileHeader,
     Opened,
     RequestBody,
+    SentChunk,
     decode_frame,
     encode_frame,
 )
@@ -112,6 +113,7 @@ def test_data_frames_are_what_the_encoder_writes(size: int) -> None:
     for buffers, record in (
         (frames.request_body(7, data), RequestBody(ID, 7, data)),
         (frames.chunk(2**62, data), Chunk(ID, 2**62, data)),
+        (frames.sent_chunk(2**63, data), SentChunk(ID, 2**63, data)),
     ):
         assert decode_frame(b"".join(buffers), 0) == (record, sum(map(len, buffers)))
     if size >= 16384:

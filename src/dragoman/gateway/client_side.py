@@ -16,6 +16,7 @@ from dragoman.gateway.answers import error_of, own_reply
 from dragoman.gateway.endpoint import Exchange
 from dragoman.gateway.pool import shown
 from dragoman.gateway.request import unreadable_request
+from dragoman.gateway.routed import RoutedExchange
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import BadMessage, ChunkedDecoder, find_head_end
 
@@ -149,7 +150,8 @@ class ClientSide(asyncio.Protocol):
         request, digits = self.gateway.requests.read(data[:end])
         head, length = request.head, int(digits)
         self.turn += 1
-        exchange = self._exchange = Exchange(self.gateway, self, request, digits)
+        kind = RoutedExchange if request.way.kind == "routed" else Exchange
+        exchange = self._exchange = kind(self.gateway, self, request, digits)
         if head.framing != "chunked" and end + length <= len(data):  # the whole request: most are like this
             self._state = _BUSY
             exchange.begin_whole(data[end : end + length])

@@ -13,7 +13,7 @@ from dragoman.gateway import answers
 from dragoman.gateway.pool import ConnectFailed
 from dragoman.gateway.recorder import UNRECORDED, Recorder, Unrecorded
 from dragoman.gateway.relay import Relay
-from dragoman.gateway.request import NOWHERE, Refusal, Request
+from dragoman.gateway.request import NOWHERE, Prepared, Refusal, Request
 from dragoman.gateway.upstream import Upstream
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.journal.format import Ending
@@ -78,6 +78,11 @@ class Exchange:
         return self.way.upstream
 
     @property
+    def _prepared(self) -> Prepared:
+        assert self._request.prepared is not None
+        return self._request.prepared
+
+    @property
     def client_write_ns(self) -> int:
         """How long the client may take no bytes."""
         return self.way.upstream.client_write_ns if self.way.upstream else 120 * 10**9
@@ -108,8 +113,10 @@ class Exchange:
         """Open the exchange; what is not sent on is answered here."""
         request = self._request
         self._open()
-        refusal = self._too_many_guesses() if request.wants_password else None
-        refusal = refusal or request.refusal or self._refusal_now()
+        refusal = request.refusal
+        if request.wants_password:
+            refusal = self._too_many_guesses(refusal)
+        refusal = refusal or self._refusal_now()
         if refusal is not None:
             self.refuse(*refusal)
         elif request.is_preflight:
@@ -126,21 +133,24 @@ class Exchange:
             return
         recorder = Recorder(self.id, self.gateway.journal, self.gateway.clock, self._plan.limits.capture)
         self.recorder = recorder
-        recorder.opened(self._request, self._length, self.client, self._plan.setup.version)
+        recorder.opened(self._request, self._length, self.client, self._plan.setup.version, self._first_provider())
 
-    def _too_many_guesses(self) -> Refusal | None:
+    def _first_provider(self) -> str | None:
+        """Name the provider that the request goes to, as far as it is known yet."""
+        return self.way.upstream.slug if self.way.upstream is not None else None
+
+    def _too_many_guesses(self, refusal: Refusal | None) -> Refusal | None:
         """Slow down a peer that guesses the password; a right one has to wait as well, so that guesses tell nothing."""
         attempts = self.gateway.attempts
         peer = self.client.peer.rpartition(":")[0]
         wait_ns = attempts.wait_ns(peer)
         if wait_ns:
             return 429, "too_many_attempts", f"too many wrong passwords; try again in {wait_ns / 1e9:.0f} s"
-        refusal = self._request.refusal
         if refusal is None:
             attempts.succeeded(peer)
         elif refusal[1] == "password_wrong":
             attempts.failed(peer)
-        return None
+        return refusal
 
     def _refusal_now(self) -> Refusal | None:
         """Say why this request may not pass at this moment, whatever its head says."""
@@ -160,7 +170,7 @@ class Exchange:
 
     def _send(self) -> None:
         upstream = self.upstream
-        for what in self._request.alterations:
+        for what in self._prepared.alterations:
             self.recorder.altered(f"provider:{upstream.slug}", what)
         side = self.gateway.pool.take(upstream.address)
         if side is not None:
@@ -194,7 +204,7 @@ class Exchange:
             self._number,
             upstream.slug,
             url,
-            self._request.sent_with(self._length),
+            self._prepared.sent_with(self._length),
             is_reused=use_count > 0,
             times_ns=times_ns if not use_count else (0, 0, 0),
         )
@@ -206,7 +216,7 @@ class Exchange:
         side.depth = self._depth
         self._relay = Relay(self, side, self.gateway.clock.mono_ns())
         self._note_attempt(side.use_count, side.times_ns)
-        head = self._request.head_with(self._length)
+        head = self._prepared.head_with(self._length)
         if self.way.kind == "keeper":
             head = head[:-2] + b"x-dragoman-peer: " + self.client.peer.encode() + b"\r\n\r\n"
         side.start(self._relay, self.head.method, head, self._held)
@@ -305,6 +315,10 @@ class Exchange:
             self._connect()
             return
         self.fail(502, "upstream_closed", message)
+
+    def on_no_reply(self, status: int, code: str, message: str, *, ending: Ending = "upstream_failed") -> None:
+        """The attempt came to its end before a reply: what came is no HTTP, or too long nothing came."""
+        self.fail(status, code, message, ending=ending)
 
     # The end
 
@@ -419,6 +433,7 @@ class Exchange:
     ) -> None:
         """Let go of everything and close the record."""
         self.is_over = True
+        self._let_go_of_more()
         if self._held is not None:
             self._drop_held()
         if self._connecting is not None:
@@ -439,3 +454,6 @@ class Exchange:
             body=body,
             paused_ns=relay.paused_ns if relay is not None else 0,
         )
+
+    def _let_go_of_more(self) -> None:
+        """Let go of what a kind of exchange holds beside; it is over."""

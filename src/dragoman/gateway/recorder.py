@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
+from dragoman.canonical import Loss
 from dragoman.clock import Clock
 from dragoman.gateway.reply_mask import Framed, ReplyMask, mask_for
 from dragoman.gateway.request import Request
@@ -22,10 +23,13 @@ from dragoman.journal.format import (
     Closed,
     DataFrames,
     Ending,
+    Lost,
     Opened,
     RequestEnded,
     ResponseHead,
+    SentHead,
     TunnelData,
+    UpstreamBody,
     encode_frame,
 )
 from dragoman.journal.writer import Journal
@@ -39,6 +43,18 @@ if TYPE_CHECKING:
 HASHED_UP_TO = 1024 * 1024
 """Pieces of a body up to this size are kept to hash the true bytes, should masking change any."""
 _NO_HEAD = http1.RequestHead()
+
+
+class _Unframed:
+    """Bytes without a transfer coding: all of them are data."""
+
+    __slots__ = ()
+
+    def payload_spans(self, data: bytes) -> list[tuple[int, int]]:
+        return [(0, len(data))]
+
+
+_UNFRAMED = _Unframed()
 _NOTHING_TO_MASK = BodyMasker()
 """Stands for a body that cannot be looked into."""
 
@@ -59,7 +75,8 @@ class Recorder:
 
     __slots__ = (
         "_clock", "_frames", "_generation", "_hasher", "_head", "_id", "_journal", "_kept", "_length",
-        "_masker", "_reply_mask", "_request_bytes", "_request_left", "_response_left",
+        "_masker", "_reply_mask", "_request_bytes", "_request_left", "_response_left", "_sent_left", "_sent_mask",
+        "_upstream_left",
     )  # fmt: skip
 
     def __init__(self, exchange: str, journal: Journal, clock: Clock, capture_bytes: int) -> None:
@@ -68,16 +85,19 @@ class Recorder:
         self._clock = clock
         self._generation = -1 if journal.is_full else journal.generation
         self._frames = DataFrames(exchange)
-        self._request_left = self._response_left = capture_bytes
+        self._request_left = self._response_left = self._sent_left = self._upstream_left = capture_bytes
         self._request_bytes = 0
         self._masker: BodyMasker | None = None
         self._reply_mask: ReplyMask | None = None
+        self._sent_mask: ReplyMask | None = None
         self._head = _NO_HEAD
         self._length = 0
         self._hasher: Any = None  # blake3 has no type stubs
         self._kept: list[bytes] | None = []
 
-    def opened(self, request: Request, length: bytes, client: "ClientSide", setup_version: int) -> None:
+    def opened(
+        self, request: Request, length: bytes, client: "ClientSide", setup_version: int, provider: str | None
+    ) -> None:
         head, way = request.head, request.way
         self._head = head
         self._length = int(length)
@@ -92,7 +112,7 @@ class Recorder:
                 client.peer,
                 client.number,
                 client.turn,
-                way.upstream.slug if way.upstream else None,
+                provider,
                 way.dialect,
                 way.endpoint,
                 head.framing,
@@ -150,15 +170,44 @@ class Recorder:
         )
 
     def attempt_opened(
-        self, number: int, provider: str, url: str, headers: Fields, *, is_reused: bool, times_ns: tuple[int, int, int]
+        self,
+        number: int,
+        provider: str,
+        url: str,
+        headers: Fields,
+        *,
+        is_reused: bool,
+        times_ns: tuple[int, int, int],
+        dialect: str | None = None,
+        model: str | None = None,
+        route: str | None = None,
     ) -> None:
+        """Note a try. `dialect` only where it is not the client's, `model` only where a route named it."""
         now = self._clock.mono_ns()
+        url = mask_target(url)
         self._journal.append_record(
-            AttemptOpened(self._id, now, number, provider, mask_target(url), is_reused, *times_ns, headers)
+            AttemptOpened(self._id, now, number, provider, url, is_reused, *times_ns, headers, dialect, model, route)
         )
 
-    def attempt_closed(self, number: int, code: str, message: str) -> None:
-        self._journal.append_record(AttemptClosed(self._id, self._clock.mono_ns(), number, code, message))
+    def attempt_closed(self, number: int, code: str, message: str, *, status: int = 0, wait_ns: int = 0) -> None:
+        self._journal.append_record(
+            AttemptClosed(self._id, self._clock.mono_ns(), number, code, message, status, wait_ns)
+        )
+
+    def upstream_body(self, number: int, data: bytes) -> None:
+        """Take the body that attempt `number` sends in place of the client's, before it is sent."""
+        if self._generation != self._journal.generation:
+            return
+        masked_data = BodyMasker().feed(data)
+        self._upstream_left -= len(data)
+        if self._upstream_left >= 0:
+            self._journal.append([encode_frame(UpstreamBody(self._id, self._clock.mono_ns(), number, masked_data))])
+        elif self._upstream_left + len(data) >= 0:
+            self._stopped("request")
+
+    def lost(self, direction: Literal["request", "response"], losses: list[Loss]) -> None:
+        pairs = [(loss.path, loss.reason) for loss in losses]
+        self._journal.append_record(Lost(self._id, self._clock.mono_ns(), direction, pairs))
 
     def altered(self, who: str, what: str) -> None:
         self._journal.append_record(Alteration(self._id, self._clock.mono_ns(), who, what))
@@ -190,6 +239,23 @@ class Recorder:
         elif left + len(data) >= 0:
             self._last(self._frames.chunk(now_ns, data[:left]), "response")
 
+    def sent_head(self, status: int, headers: Fields, framing: BodyFraming) -> None:
+        """Take the head of a translated reply as the client gets it."""
+        self._sent_mask = ReplyMask("length")
+        self._journal.append_record(SentHead(self._id, self._clock.mono_ns(), status, masked(headers), framing))
+
+    def sent_chunk(self, data: bytes, now_ns: int) -> None:
+        """Take bytes of a translated reply's body as the client gets them, transfer coding not included."""
+        if self._generation != self._journal.generation or self._sent_left < 0:
+            return
+        if self._sent_mask is not None:
+            data = self._sent_mask.feed(data, _UNFRAMED)
+        left = self._sent_left = self._sent_left - len(data)
+        if left >= 0:
+            self._journal.append(self._frames.sent_chunk(now_ns, data))
+        elif left + len(data) >= 0:
+            self._last(self._frames.sent_chunk(now_ns, data[:left]), "response")
+
     def tunnel_data(self, data: bytes, *, is_from_client: bool) -> None:
         """Take bytes of a tunnel: both directions count together against the limit."""
         if self._generation != self._journal.generation:
@@ -204,6 +270,9 @@ class Recorder:
     def _last(self, frame: list[bytes], direction: Literal["request", "response", "both"]) -> None:
         """Write what the limit still lets in, and say that capture ended there."""
         self._journal.append(frame)
+        self._stopped(direction)
+
+    def _stopped(self, direction: Literal["request", "response", "both"]) -> None:
         self._journal.append_record(CaptureStopped(self._id, self._clock.mono_ns(), "limit", direction))
 
     def closed(

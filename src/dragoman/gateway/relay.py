@@ -24,7 +24,7 @@ class Relay:
     """Owner of an upstream connection for the time of one attempt."""
 
     __slots__ = (
-        "_exchange", "_is_kept", "_pause_began_ns", "_side", "_unframes", "ends_by_close", "is_tunnel", "last_ns",
+        "_exchange", "_pause_began_ns", "_side", "_unframes", "ends_by_close", "is_kept", "is_tunnel", "last_ns",
         "paused_ns", "sent_bytes", "status",
     )  # fmt: skip
 
@@ -38,9 +38,10 @@ class Relay:
         self.is_tunnel = False
         self.ends_by_close = False
         """True when the client takes the connection's end for the reply's end."""
+        self.is_kept = False
+        """True when the client's connection serves further requests after the reply."""
         self._exchange = exchange
         self._side = side
-        self._is_kept = False
         self._unframes = False
         self._pause_began_ns = 0
 
@@ -61,13 +62,13 @@ class Relay:
         self.status = head.status
         self._unframes = framing == "chunked" and exchange.head.minor == 0
         self.ends_by_close = framing == "close" or self._unframes
-        self._is_kept = exchange.head.is_persistent and not self.ends_by_close and not exchange.gateway.is_draining
+        self.is_kept = exchange.head.is_persistent and not self.ends_by_close and not exchange.gateway.is_draining
         exchange.recorder.response_head(head, framing)
         exchange.on_reply_begun()
         exchange.client.write(
             reply_head(
                 head,
-                extra=exchange.own_lines(is_kept=self._is_kept),
+                extra=exchange.own_lines(is_kept=self.is_kept),
                 cors=exchange.cors,
                 is_http10=exchange.head.minor == 0,
             )
@@ -88,7 +89,7 @@ class Relay:
 
     def on_end(self, trailers: Fields) -> None:
         self.release()
-        self._exchange.on_reply_whole(trailers, is_kept=self._is_kept)
+        self._exchange.on_reply_whole(trailers, is_kept=self.is_kept)
 
     def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
         exchange = self._exchange
@@ -135,7 +136,7 @@ class Relay:
         if self.status:
             self._exchange.break_off("upstream_cut", "upstream_protocol", message)
         else:
-            self._exchange.fail(502, "upstream_protocol", message)
+            self._exchange.on_no_reply(502, "upstream_protocol", message)
 
     def on_upstream_full(self, *, is_full: bool) -> None:
         if is_full:
@@ -175,7 +176,7 @@ class Relay:
         elif is_request_whole and not self._side.is_full:
             if silent_ns > upstream.first_byte_ns:
                 message = f"the provider sent nothing for {upstream.first_byte_ns / 1e9:g} s (timeouts.first_byte)"
-                self._exchange.fail(504, "first_byte_timeout", message, ending="timeout")
+                self._exchange.on_no_reply(504, "first_byte_timeout", message, ending="timeout")
         elif self._side.is_full and silent_ns > upstream.idle_ns:
             message = f"the provider took none of the request for {upstream.idle_ns / 1e9:g} s (timeouts.idle)"
-            self._exchange.fail(504, "upload_timeout", message, ending="timeout")
+            self._exchange.on_no_reply(504, "upload_timeout", message, ending="timeout")

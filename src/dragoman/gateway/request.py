@@ -11,8 +11,8 @@ import hmac
 import re
 
 from dragoman.gateway import answers
-from dragoman.gateway.heads import request_head
-from dragoman.gateway.routing import Plan, Way
+from dragoman.gateway.heads import OutgoingRequest, request_head
+from dragoman.gateway.routing import Plan, Way, asks_for_websocket
 from dragoman.gateway.upstream import Upstream
 from dragoman.wire.headers import FieldBook, Fields, list_items
 from dragoman.wire.http1 import RequestHead, parse_request_head
@@ -29,14 +29,46 @@ _MAX_RUN = 128
 
 Refusal = tuple[int, str, str]
 """Status, code and message."""
+PANIC: Refusal = (503, "panic", "the panic switch is on: Dragoman passes nothing on until somebody turns it off")
+_CODES = {404: "not_found", 426: "no_websocket"}
+
+
+class Prepared:
+    """A head for a provider, with a hole where the body's length stands."""
+
+    __slots__ = ("_after", "_before", "_sent", "_sent_at", "alterations")
+
+    def __init__(self, outgoing: OutgoingRequest) -> None:
+        self._sent = outgoing.written
+        self._sent_at = -1
+        self.alterations = outgoing.alterations
+        """What differs from what the client sent, in words."""
+        whole = b"\r\n".join(outgoing.lines) + b"\r\n\r\n"
+        match = _LENGTH.search(whole)
+        self._before, self._after = whole, b""
+        if match is not None:
+            self._before, self._after = whole[: match.start(1)], whole[match.end(1) :]
+            self._sent_at = _length_at(self._sent)
+
+    def head_with(self, digits: bytes) -> bytes:
+        """Make the head for a body of this length."""
+        return self._before + digits + self._after if self._after else self._before
+
+    def sent_with(self, digits: bytes) -> Fields:
+        """Return its headers as they may be written down."""
+        return _patched(self._sent, self._sent_at, digits)
+
+    def outgoing_with(self, digits: bytes) -> OutgoingRequest:
+        """Make the head once more in parts, for who adds to it."""
+        return OutgoingRequest(self.head_with(digits)[:-4].split(b"\r\n"), self.sent_with(digits), self.alterations)
 
 
 class Request:
     """One reading. Shared by all exchanges whose heads differ in the body's length only: never changed."""
 
     __slots__ = (
-        "_after", "_before", "_opened_at", "_sent_at", "alterations", "cors", "head", "is_preflight", "opened",
-        "origin", "refusal", "sent", "upgrades", "wants_password", "way",
+        "_opened_at", "_prepared", "cors", "head", "is_preflight", "opened", "origin", "password_refusal", "prepared",
+        "refusal", "upgrades", "wants_password", "way",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, way: Way) -> None:
@@ -51,37 +83,31 @@ class Request:
         self.upgrades = False
         """True when a WebSocket is asked for."""
         self.wants_password = False
+        self.password_refusal: Refusal | None = None
+        """Why a route may not spend a credential of ours on it."""
         self.opened: Fields = []
         """Its headers as they may be written down."""
-        self.sent: Fields = []
-        """The same of what goes to the provider."""
-        self.alterations: list[str] = []
-        self._opened_at = self._sent_at = -1
-        self._before = b""
-        self._after: bytes | None = None
+        self.prepared: Prepared | None = None
+        """The head for its way's provider."""
+        self._opened_at = -1
+        self._prepared: dict[tuple[str, bytes], Prepared] = {}
 
     def opened_with(self, digits: bytes) -> Fields:
         """Return `opened` for a request with this body length."""
         return _patched(self.opened, self._opened_at, digits)
 
-    def sent_with(self, digits: bytes) -> Fields:
-        """Return `sent` for a request with this body length."""
-        return _patched(self.sent, self._sent_at, digits)
-
-    def head_with(self, digits: bytes) -> bytes:
-        """Make the head for the provider."""
-        return self._before if self._after is None else self._before + digits + self._after
-
     def prepare(self, upstream: Upstream) -> None:
-        """Make the head for the provider once, with a hole where the body's length stands."""
-        outgoing = request_head(self.head, self.way, upstream, upgrades=self.upgrades)
-        self.sent, self.alterations = outgoing.written, outgoing.alterations
-        whole = b"\r\n".join(outgoing.lines) + b"\r\n\r\n"
-        match = _LENGTH.search(whole)
-        self._before = whole
-        if match is not None:
-            self._before, self._after = whole[: match.start(1)], whole[match.end(1) :]
-            self._sent_at = _length_at(self.sent)
+        """Make the head for the way's provider."""
+        self.prepared = Prepared(request_head(self.head, self.way, upstream, upgrades=self.upgrades))
+
+    def prepared_for(self, upstream: Upstream, target: bytes) -> Prepared:
+        """Make the head for a provider that a route chose, once."""
+        key = (upstream.slug, target)
+        found = self._prepared.get(key)
+        if found is None:
+            way = self.way._replace(target=target)
+            found = self._prepared[key] = Prepared(request_head(self.head, way, upstream, upgrades=self.upgrades))
+        return found
 
 
 def _length_at(fields: Fields) -> int:
@@ -113,7 +139,7 @@ class RequestBook:
         request = self._kept.get(key)
         if request is None:
             request = self._read(parse_request_head(raw, self._fields))
-            if request.refusal is None and request.way.kind == "provider" and len(key) <= _LONGEST_KEPT:
+            if _may_be_kept(request) and len(key) <= _LONGEST_KEPT:
                 if len(self._kept) >= _MOST_KEPT:
                     self._kept.clear()
                 self._kept[key] = request
@@ -134,7 +160,7 @@ class RequestBook:
             request.is_preflight = True
         else:
             request.refusal = self._refusal(request, is_workbench=is_workbench)
-        if request.way.upstream is not None and request.refusal is None:
+        if request.way.upstream is not None and request.refusal is None and request.way.kind != "routed":
             request.prepare(request.way.upstream)
         return request
 
@@ -154,32 +180,48 @@ class RequestBook:
     def _refusal(self, request: Request, *, is_workbench: bool) -> Refusal | None:
         head, way = request.head, request.way
         if way.kind == "none":
-            return way.status, "not_found" if way.status == 404 else "bad_request", way.message
+            return way.status, _CODES.get(way.status, "bad_request"), way.message
         if head.expect is not None and head.expect.lower() != b"100-continue":
             return 417, "expectation_failed", f"expectation {head.expect[:60]!r} is not known; expected 100-continue"
-        if way.upstream is None or way.kind == "keeper":
+        if way.kind not in ("provider", "routed"):
             return None
         if self.plan.setup.is_panicking:
-            return 503, "panic", "the panic switch is on: Dragoman passes nothing on until somebody turns it off"
-        return self._refusal_of_provider(request, way.upstream, is_workbench=is_workbench)
+            return PANIC
+        if way.kind == "routed":
+            if self.plan.setup.password_required and not is_workbench:
+                request.password_refusal = self._refusal_of_password(head, "this route")
+            return None
+        return self._refusal_of_provider(request, way.upstream, is_workbench=is_workbench) if way.upstream else None
 
     def _refusal_of_provider(self, request: Request, upstream: Upstream, *, is_workbench: bool) -> Refusal | None:
-        head, plan = request.head, self.plan
-        if upstream.has_own_auth and plan.setup.password_required and not is_workbench:
+        head = request.head
+        if upstream.has_own_auth and self.plan.setup.password_required and not is_workbench:
             request.wants_password = True
-            given = head.get(b"x-dragoman-key")
-            if given is None:
-                message = f"provider {upstream.slug} uses a key of this server: send its password as x-dragoman-key"
-                return 401, "password_required", message
-            if not plan.password_matches(given):
-                return 401, "password_wrong", "the password sent as x-dragoman-key is not the one of this server"
+            refusal = self._refusal_of_password(head, f"provider {upstream.slug}")
+            if refusal is not None:
+                return refusal
         if upstream.fault is not None:
             return 401, "no_credential", upstream.fault
-        if head.upgrade is not None and head.upgrade.lower() == b"websocket" and head.method == "GET":
+        if asks_for_websocket(head):
             if upstream.refuses_websocket:
                 return 426, "no_websocket", f"provider {upstream.slug} is set not to speak WebSocket; use POST"
             request.upgrades = head.minor == 1 and any(b"upgrade" in list_items(one) for one in head.connection)
         return None
+
+    def _refusal_of_password(self, head: RequestHead, who: str) -> Refusal | None:
+        given = head.get(b"x-dragoman-key")
+        if given is None:
+            return 401, "password_required", f"{who} uses a key of this server: send its password as x-dragoman-key"
+        if not self.plan.password_matches(given):
+            return 401, "password_wrong", "the password sent as x-dragoman-key is not the one of this server"
+        return None
+
+
+def _may_be_kept(request: Request) -> bool:
+    """Say whether a reading is worth remembering; guesses of the password are not."""
+    if request.refusal is not None or (request.password_refusal and request.password_refusal[1] == "password_wrong"):
+        return False
+    return request.way.kind in ("provider", "routed")
 
 
 def unreadable_request() -> Request:

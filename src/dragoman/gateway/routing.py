@@ -1,26 +1,31 @@
-"""Which provider gets a request: made of a Setup once, then asked for every request.
+"""Which way a request goes: made of a Setup once, then asked for every head that is new.
 
 Promise: a `Plan` never changes, so a request keeps the one it began with. `route` looks at method, target and
-headers only. It always gives a `Way`; where there is none, the way says what to answer.
+headers only. It always gives a `Way`; where there is none, the way says what to answer. Where an active route could
+take the request, the way is `routed`: which route wins is decided when the model is known (see `routed`). All others
+go to a provider at once, as if there were no routes.
 """
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-from dragoman.dialects.detect import detect, is_ollama_path
+from dragoman.dialects.detect import detect, is_ollama_path, model_in_path
 from dragoman.gateway.upstream import Upstream, keeper_upstream, provider_upstream
+from dragoman.records.route import Route, RouteTable, target_dialect
 from dragoman.records.setup import Setup
 from dragoman.security.origin import OriginPolicy
 from dragoman.security.passwords import Password
 from dragoman.wire.http1 import RequestHead
 
-Kind = Literal["provider", "keeper", "hello", "none"]
+Kind = Literal["provider", "routed", "keeper", "hello", "none"]
 
 KEEPER_SEGMENTS = frozenset({"ui", "api", "mcp", "metrics", "healthz", "readyz", "login", "favicon.ico"})
 _PROXY_SEGMENTS = frozenset({"v1", "v1beta", "model"})
 _SHARED_ENDPOINTS = frozenset({"models", "files", "batches"})
 _MAX_RUN = 128
+_MAY_BE_JSON = (b"json", b"x-www-form-urlencoded", b"text/plain")
+"""`curl -d` calls JSON a form, and the documentation of more than one provider asks for just that."""
 
 
 class Way(NamedTuple):
@@ -35,6 +40,14 @@ class Way(NamedTuple):
     run: str | None = None
     status: int = 0
     message: str = ""
+    """With kind `routed`: why there is no default provider, should no route take it."""
+    prefix: str | None = None
+    """Of kind `routed`: the routes' prefix with its slash; None when the request came under none."""
+    path: str = ""
+    """Of kind `routed`: what follows the prefix, as it came."""
+    query: bytes = b""
+    asks_routes: bool = True
+    """False: no route is asked, the whole request is gathered since its provider wants it signed."""
 
 
 class Plan:
@@ -54,6 +67,7 @@ class Plan:
         self.hands_over = hands_over
         """False when interface and API have a listener of their own."""
         self._by_slug = {one.slug: provider_upstream(one, data_dir) for one in setup.providers}
+        self.routes = RouteTable(setup.routes)
         self._defaults: dict[str, Upstream] = {}
         for attribute in ("default_for", "dialects"):  # who claims a dialect wins over who merely speaks it
             for provider in setup.providers:
@@ -85,6 +99,8 @@ class Plan:
         upstream = self._by_slug.get(first)
         if upstream is not None:
             return self._by_provider(upstream, head, path[len(first) + 1 :] or "/", query, run)
+        if first in self.routes.prefixes:
+            return self._by_prefix(head, "/" + first, path[len(first) + 1 :] or "/", query, run)
         if first == "api" and is_ollama_path(path):
             return self._by_dialect(head, path, query, run)
         if path == "/api/hello" and head.method == "HEAD":
@@ -96,18 +112,69 @@ class Plan:
     def _by_dialect(self, head: RequestHead, path: str, query: bytes, run: str | None) -> Way:
         dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
         upstream = self._defaults.get(dialect or "openai_chat")
+        if self.routes.under(None):
+            routed = self._by_model(upstream, head, path, query, Way("routed", None, b"", dialect, endpoint, run))
+            if routed is not None:
+                return routed
         if upstream is None:
-            message = f"no provider is the default for {dialect or 'openai_chat'}; {self._known()}"
+            message = self._no_default(dialect)
             return Way("none", dialect=dialect, endpoint=endpoint, run=run, status=404, message=message)
-        target = upstream.join(path.encode("latin-1"), query)
-        return Way("provider", upstream, target, dialect, endpoint, run)
+        return self._to_provider(upstream, path, query, dialect, endpoint, run)
+
+    def _by_model(self, upstream: Upstream | None, head: RequestHead, path: str, query: bytes, way: Way) -> Way | None:
+        """Give the routed way of a request under no prefix; None when no route could take it."""
+        if not may_name_model(head, path) and all(one.model is not None for one in self.routes.under(None)):
+            return None
+        if asks_for_websocket(head):
+            return self._for_websocket(upstream, head, path, query, way)
+        target = upstream.join(path.encode("latin-1"), query) if upstream is not None else b""
+        message = "" if upstream is not None else self._no_default(way.dialect)
+        return way._replace(upstream=upstream, target=target, message=message, path=path, query=query)
+
+    def _by_prefix(self, head: RequestHead, prefix: str, path: str, query: bytes, run: str | None) -> Way:
+        dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
+        if path == "/" and head.method == "HEAD":
+            return Way("hello", endpoint="hello", run=run)
+        way = Way("routed", None, b"", dialect, endpoint, run, prefix=prefix, path=path, query=query)
+        return self._for_websocket(None, head, path, query, way) if asks_for_websocket(head) else way
+
+    def _for_websocket(self, upstream: Upstream | None, head: RequestHead, path: str, query: bytes, way: Way) -> Way:
+        """A WebSocket names its model when it is open: it passes only where every route would leave it untouched."""
+        plain = [self._untouched(route, way.dialect) for route in self.routes.under(way.prefix)]
+        ends = {id(one): one for one in ([upstream] if way.prefix is None else []) + plain}
+        only = next(iter(ends.values())) if len(ends) == 1 else None
+        if only is not None:
+            return self._to_provider(only, path, query, way.dialect, way.endpoint, way.run)
+        message = "a route decides by the model where this goes, and may translate it: use POST instead of a WebSocket"
+        return way._replace(kind="none", status=426, message=message)
+
+    def _untouched(self, route: Route, dialect: str | None) -> Upstream | None:
+        """Give the provider to which a route passes everything as it came; None when it does not."""
+        target = route.targets[0]
+        upstream = self._by_slug.get(target.provider)
+        is_changed = target.model is not None or bool(route.system.replace or route.system.append)
+        if upstream is None or is_changed or route.system.progress:
+            return None
+        return upstream if target_dialect(target, upstream.dialects, dialect) == dialect else None
 
     def _by_provider(self, upstream: Upstream, head: RequestHead, path: str, query: bytes, run: str | None) -> Way:
         dialect, endpoint = detect(head.method, path, query.decode("latin-1"), head.has)
         spoken = upstream.dialects
         if spoken and dialect not in spoken and endpoint in _SHARED_ENDPOINTS:
             dialect = spoken[0]
-        return Way("provider", upstream, upstream.join(path.encode("latin-1"), query), dialect, endpoint, run)
+        return self._to_provider(upstream, path, query, dialect, endpoint, run)
+
+    @staticmethod
+    def _to_provider(
+        upstream: Upstream, path: str, query: bytes, dialect: str | None, endpoint: str | None, run: str | None
+    ) -> Way:
+        way = Way("provider", upstream, upstream.join(path.encode("latin-1"), query), dialect, endpoint, run)
+        if upstream.sign is None:
+            return way
+        return way._replace(kind="routed", path=path, query=query, asks_routes=False)
+
+    def provider(self, slug: str) -> Upstream | None:
+        return self._by_slug.get(slug)
 
     def _to_keeper(self, head: RequestHead) -> Way:
         if self.hands_over:
@@ -119,9 +186,26 @@ class Plan:
         message = f"there is no provider {first[:80]!r}; {self._known()}"
         return Way("none", dialect=dialect, endpoint=endpoint, run=run, status=404, message=message)
 
+    def _no_default(self, dialect: str | None) -> str:
+        return f"no provider is the default for {dialect or 'openai_chat'}; {self._known()}"
+
     def _known(self) -> str:
         slugs = ", ".join(self._by_slug) or "none"
         return f"known providers: {slugs}. Use /v1/… for a default provider or /PROVIDER/v1/… for a certain one"
+
+
+def may_name_model(head: RequestHead, path: str) -> bool:
+    """Say whether the request names a model, as far as its head can tell: in its path, or in a body of JSON."""
+    if model_in_path(path) is not None and head.method == "POST":
+        return True
+    if head.method != "POST" or head.framing == "none":
+        return asks_for_websocket(head)
+    media = (head.get(b"content-type") or b"json").lower()
+    return any(word in media for word in _MAY_BE_JSON)
+
+
+def asks_for_websocket(head: RequestHead) -> bool:
+    return head.upgrade is not None and head.method == "GET" and head.upgrade.lower() == b"websocket"
 
 
 _NOT_A_PATH = "the request's target is no path: this is no forward proxy; set it as the base URL of your client"

@@ -54,6 +54,8 @@ class Gateway:
         self.exchanges: dict[str, Exchange] = {}
         self.requests_total = 0
         self.held_bytes = 0
+        self.gathering: dict[str, None] = {}
+        """Exchanges whose body is being gathered, the oldest first: it alone goes on when too much is held."""
         self.is_draining = False
         self.loop = asyncio.get_running_loop()
         self.journal = Journal(

@@ -291,25 +291,29 @@ def encode_frame(record: Record) -> bytes:
 
 
 class DataFrames:
-    """Writes the frames of one exchange that carry bytes (`RequestBody`, `Chunk`) without copying the bytes.
+    """Writes the frames of one exchange that carry bytes (`RequestBody`, `Chunk`, `SentChunk`) without copying the bytes.
 
     The result is what `encode_frame` would write, as buffers for one `writev`: for long data the data itself
     is the last of them.
     """
 
-    __slots__ = ("_chunk", "_request")
+    __slots__ = ("_chunk", "_request", "_sent")
 
     def __init__(self, exchange: str) -> None:
         name = exchange.encode()
         text = bytes([0xA0 | len(name)]) + name  # msgpack: fixstr, up to 31 bytes
         self._request = b"\x94\x02" + text + b"\xcf"  # array of 4: tag, id, uint64 time, data
         self._chunk = b"\x94\x07" + text + b"\xcf"
+        self._sent = b"\x94\x10" + text + b"\xcf"
 
     def request_body(self, mono_ns: int, data: bytes) -> list[bytes]:
         return _data_frame(self._request, mono_ns, data)
 
     def chunk(self, mono_ns: int, data: bytes) -> list[bytes]:
         return _data_frame(self._chunk, mono_ns, data)
+
+    def sent_chunk(self, mono_ns: int, data: bytes) -> list[bytes]:
+        return _data_frame(self._sent, mono_ns, data)
 
 
 _JOIN_BELOW = 16 * 1024
