@@ -11,7 +11,7 @@ from dragoman.api.first_request import FirstRequests
 from dragoman.clock import Clock, SystemClock
 from dragoman.config import Start
 from dragoman.errors import DragomanError, NotFound
-from dragoman.ids import is_ulid
+from dragoman.ids import is_exchange_id
 from dragoman.keeper import Keeper
 from dragoman.security.login import Login
 from dragoman.store import Store
@@ -60,7 +60,7 @@ Here = Annotated[Context, Depends(_context)]
 
 def check_id(exchange: str) -> str:
     """Return the id. Raises NotFound for what can be none."""
-    if not is_ulid(exchange):
+    if not is_exchange_id(exchange):
         raise NotFound(f"{exchange[:40]!r} is no id of an exchange: expected 26 signs such as 01JD0Z6V9C…")
     return exchange
 

@@ -22,7 +22,7 @@ from dragoman.api.route_schemas import (
     Explanation,
     KeyState,
 )
-from dragoman.api.shapes import breaker_view
+from dragoman.api.shapes import breaker_view, key_source
 from dragoman.canonical import Message, Prompt, Text
 from dragoman.dialects import ALL, detect, translate
 from dragoman.dialects.base import RequestTarget, Unreadable, Untranslatable
@@ -249,15 +249,9 @@ def _provider(setup: Setup, slug: str) -> Provider | None:
 
 
 def _key(provider: Provider, upstream: Upstream) -> Key:
-    auth = provider.auth
-    if auth is None:
+    if provider.auth is None:
         return Key("client", "client")
-    state: KeyState = "missing" if upstream.fault else "configured"
-    if auth.scheme == "none":
-        return Key("none", state)
-    if auth.scheme == "sigv4":
-        return Key(f"aws:{auth.profile or 'environment'}", state)
-    return Key(f"env:{auth.key_env}" if auth.key_env else f"vault:{auth.key_vault or provider.slug}", state)
+    return Key(key_source(provider), "missing" if upstream.fault else "configured")
 
 
 def _default_of(setup: Setup, asked: Asked) -> str | None:

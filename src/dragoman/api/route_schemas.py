@@ -173,7 +173,7 @@ class ImportedProvider(msgspec.Struct, kw_only=True):
     key_source: str
     """`vault:SLUG` for a key that stood in the file: it goes into the vault when saved, and is shown nowhere."""
     is_known: bool
-    """A provider of this slug or address is there already; it stays as it is."""
+    """It is there already and is used as it is."""
 
 
 class ImportedRoute(RouteShape, kw_only=True):

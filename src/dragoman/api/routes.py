@@ -7,18 +7,21 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Header
 
-from dragoman.api import explain
+from dragoman.api import explain, imported
 from dragoman.api.answers import Json, body_of, gives, takes
 from dragoman.api.context import Context, Here, NotReady
 from dragoman.api.explain import key_of
 from dragoman.api.route_schemas import (
     ExplainBody,
     Explanation,
+    ImportBody,
+    Imported,
     RouteBody,
     Routes,
     RouteView,
 )
 from dragoman.api.shapes import route_shape
+from dragoman.config import imports
 from dragoman.errors import BadRequest
 from dragoman.records import query as language
 from dragoman.records.route import Route, RouteTable
@@ -87,6 +90,18 @@ async def explain_route(here: Here, body: Annotated[ExplainBody, Depends(body_of
     keeper = here.keeper
     place = explain.Place(setup=keeper.setup.current, data_dir=here.data_dir, base_url=here.base_url)
     return Json(await asyncio.to_thread(explain.explain, place, body, keeper.status.breakers()))
+
+
+@router.post("/import", operation_id="importRoutes", responses=gives(Imported), openapi_extra=takes(ImportBody))
+async def import_routes(here: Here, body: Annotated[ImportBody, Depends(body_of(ImportBody))]) -> Json:
+    """Read the configuration of another tool as routes and providers; a preview, unless `save` is true."""
+    book = here.keeper.setup
+    found = await asyncio.to_thread(imports.read, body.text, body.format, book.current.providers)
+    shown = imported.show(found, book, is_saved=body.save)
+    if body.save:
+        here.check_ready()
+        shown.problems += await imported.save(found, book, here.data_dir)
+    return Json(shown)
 
 
 def view(here: Context, route: Route) -> RouteView:
