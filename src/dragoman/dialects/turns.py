@@ -105,8 +105,9 @@ class _Ids:
             fits = [one for one in self._open if one[1] == result.name] or self._open
         if not fits:
             return None
-        self._open.remove(fits[0])
-        return fits[0][2]
+        found = fits[0]
+        self._open.remove(found)
+        return found[2]
 
 
 def _with_fitting_ids(messages: list[Message]) -> Iterator[tuple[str, list[Piece]]]:
