@@ -14,17 +14,19 @@ def to_responses(annotation: Any, text: str) -> JsonObject | None:
     """Write an annotation in Responses' words; `text` is what it stands on, for one that does not say where."""
     if not isinstance(annotation, dict):
         return None
-    if annotation.get("type") in _RESPONSES_OWN:
-        return annotation if "url_citation" not in annotation else _flat(object_of(annotation, "url_citation"), text)
-    return _flat(annotation, text) if text_of(annotation, "url") else None
+    if annotation.get("type") in _FILES:
+        return annotation
+    page = object_of(annotation, "url_citation") or annotation
+    flat = _flat(page, text)
+    return {**annotation, **flat} if flat and page is annotation and annotation.get("type") == "url_citation" else flat
 
 
 def to_chat(annotation: Any, text: str) -> JsonObject | None:
     """Write an annotation in Chat's words."""
     if isinstance(annotation, dict) and isinstance(annotation.get("url_citation"), dict):
         return annotation
-    flat = to_responses(annotation, text)
-    if flat is None or flat.get("type") != "url_citation":
+    flat = _flat(annotation, text) if isinstance(annotation, dict) else None
+    if flat is None:
         return None
     return {"type": "url_citation", "url_citation": {key: one for key, one in flat.items() if key != "type"}}
 
@@ -49,7 +51,8 @@ def to_anthropic(annotation: Any, text: str) -> JsonObject | None:
     }
 
 
-_RESPONSES_OWN = frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"})
+_FILES = frozenset({"file_citation", "container_file_citation", "file_path"})
+"""What cites OpenAI's own files; Responses alone knows it."""
 
 _ANTHROPIC_OWN = frozenset(
     {

@@ -8,11 +8,13 @@ seen 2026-11-21, and the recorded traffic in corpus/openai-responses.
 from collections.abc import Mapping
 
 from dragoman.canonical import Prompt, Reply
-from dragoman.dialects.base import Framing, Rendered, RequestTarget
+from dragoman.dialects.base import Framing, Rendered, ReplyTarget, RequestTarget
 from dragoman.dialects.errors import render_error
 from dragoman.dialects.openai_errors import read_error_body
 from dragoman.dialects.openai_responses import render_request as requests
+from dragoman.dialects.openai_responses.encoder import ResponsesEncoder
 from dragoman.dialects.openai_responses.items import NAME
+from dragoman.dialects.openai_responses.render_reply import render_reply
 from dragoman.dialects.openai_responses.reply import read_reply
 from dragoman.dialects.openai_responses.request import read_request
 from dragoman.dialects.openai_responses.stream import ResponsesDecoder
@@ -47,11 +49,17 @@ class OpenAIResponses:
     def parse_reply(self, body: bytes) -> Reply:
         return read_reply(body)
 
+    def render_reply(self, reply: Reply, target: ReplyTarget) -> Rendered:
+        return render_reply(reply, target)
+
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return Reply(error=read_error_body(NAME, status, body), is_complete=False)
 
     def decoder(self) -> ResponsesDecoder:
         return ResponsesDecoder()
+
+    def encoder(self, target: ReplyTarget) -> ResponsesEncoder:
+        return ResponsesEncoder(target)
 
     def render_error(self, status: int, code: str, message: str) -> bytes:
         return render_error(NAME, status, code, message)
