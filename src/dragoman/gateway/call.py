@@ -16,7 +16,7 @@ from dragoman.canonical import Loss, Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
 from dragoman.gateway.heads import OutgoingRequest, request_head, signed
 from dragoman.gateway.request import Prepared, Request
-from dragoman.gateway.routing import Plan, may_name_model
+from dragoman.gateway.routing import Plan, Way, may_name_model
 from dragoman.gateway.translated_heads import translated_head
 from dragoman.gateway.upstream import Upstream
 from dragoman.records.route import Route, SystemEdits, Target, target_dialect
@@ -226,7 +226,11 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
         if target.model is not None and target.model != question.model:
             path, body = _renamed(question, body if done else question.plain, target.model)
             done.append(f"model: {question.model or 'none'} -> {target.model}")
-    call = Call(upstream, upstream.join(path.encode("latin-1"), way.query), body if done else question.body)
+    model = target.model or question.model or ""
+    if question.is_json and (pinned := _pinned(upstream, body if done else question.plain, model)) is not None:
+        body = pinned
+        done.append(f"pinned: {model}")
+    call = Call(upstream, _place(upstream, way, path, model), body if done else question.body)
     call.method = request.head.method
     call.model = target.model
     call.asked = question.model or ""
@@ -237,6 +241,29 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
     else:
         call.use(request.prepared_for(upstream, call.target))
     return call
+
+
+def _place(upstream: Upstream, way: Way, path: str, model: str) -> bytes:
+    """Say what to ask a provider of the client's own dialect for; Azure has the model in the path."""
+    if upstream.is_azure and model:
+        query = way.query.decode("latin-1")
+        return upstream.translated_target(f"{path}?{query}" if query else path, model)
+    return upstream.join(path.encode("latin-1"), way.query)
+
+
+def _pinned(upstream: Upstream, body: bytes, model: str) -> bytes | None:
+    """Write a pin that stands in the model's name the way the broker reads it; None where there is none."""
+    if "@" not in model:
+        return None
+    from dragoman.dialects.pins import pin
+    from dragoman.wire.splice import splice
+
+    try:
+        asked = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    pinned = pin(asked, upstream.address.host) if isinstance(asked, dict) else asked
+    return None if pinned is asked else splice(body, pinned)
 
 
 def _renamed(question: Question, body: bytes, model: str) -> tuple[str, bytes]:
@@ -302,7 +329,8 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
         made = translate_request(source, dialect, prompt, to)
     except Untranslatable as error:
         raise CannotCall(400, "untranslatable", str(error)) from error
-    call = Call(upstream, upstream.translated_target(made.path, model), made.body)
+    pinned = _pinned(upstream, made.body, model)
+    call = Call(upstream, upstream.translated_target(made.path, model), made.body if pinned is None else pinned)
     call.dialect = dialect
     call.model = target.model
     call.asked = question.model or ""
@@ -311,6 +339,8 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
     call.alterations = [f"translated: {source} -> {dialect}"]
     if target.model is not None and target.model != question.model:
         call.alterations.append(f"model: {question.model or 'none'} -> {target.model}")
+    if pinned is not None:
+        call.alterations.append(f"pinned: {model}")
     if prompt is not question.prompt:
         call.alterations.append("system edited")
     call.use_own(translated_head(question.request.head, call.target, upstream, dialect, made.headers, len(call.body)))

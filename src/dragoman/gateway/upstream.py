@@ -118,7 +118,7 @@ class Upstream:
 
     def translated_target(self, path: str, model: str) -> bytes:
         """Make the target of a call that a route makes: `path` as its dialect has it, `model` as it is called there."""
-        if not self.is_azure:
+        if not self.is_azure or path.startswith("/openai/"):
             plain, _, query = path.partition("?")
             return self.join(plain.encode("latin-1"), query.encode("latin-1"))
         operation = path.removeprefix("/v1").lstrip("/")
