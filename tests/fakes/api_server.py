@@ -20,7 +20,8 @@ from dragoman.api.main import listen_openly, listen_privately
 from dragoman.api.server import assemble, make_server
 from dragoman.config import Retention, load
 from dragoman.records.exchange import Recording
-from dragoman.records.setup import Provider
+from dragoman.records.route import Route
+from dragoman.records.setup import Edited, Provider, merge
 from dragoman.security.login import Login
 from dragoman.store import Batch
 from dragoman.tasks import TaskOwner, spawn
@@ -71,12 +72,14 @@ async def serving(
     *,
     password: str | None = None,
     providers: tuple[Provider, ...] = (),
+    routes: tuple[Route, ...] = (),
     base_url: str | None = None,
     change: Callable[[Context], None] | None = None,
 ) -> AsyncIterator[Api]:
     (data_dir / "run").mkdir(exist_ok=True)
     start = load({"data_dir": str(data_dir)}, env={}, directory=data_dir, user_directory=data_dir / "none")
-    start.file_providers = list(providers)
+    start.file_providers, start.file_routes = list(providers), list(routes)
+    start.setup = merge(start.setup, list(providers), Edited(), version=1, file_routes=routes)
     keep_all = Retention(bodies=None, facts=None, max_size=None)  # what the fake journal tells is years old
     start.config = msgspec.structs.replace(start.config, retention=keep_all)
     context = assemble(start, data_dir)

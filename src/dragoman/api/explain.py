@@ -211,7 +211,7 @@ def _target(place: Place, asked: Asked, target: Target, breakers: Mapping[str, B
         provider=provider.slug,
         dialect=dialect,
         model=model,
-        url=_url(upstream, path),
+        url=_url(upstream, path, model),
         is_translated=dialect != asked.dialect,
         key_source=key.source,
         key_state=key.state,
@@ -239,9 +239,8 @@ def _is_streamed(asked: Asked) -> bool:
         return False
 
 
-def _url(upstream: Upstream, path: str) -> str:
-    bare, _, query = path.partition("?")
-    return mask_url(upstream.url_start + upstream.join(bare.encode(), query.encode()).decode("latin-1"))
+def _url(upstream: Upstream, path: str, model: str | None) -> str:
+    return mask_url(upstream.url_start + upstream.translated_target(path, model or "").decode("latin-1"))
 
 
 def _provider(setup: Setup, slug: str) -> Provider | None:
@@ -294,7 +293,7 @@ def _preview(
         changes.append("system edited")
     shown = ExplainedRequest(
         method="POST",
-        url=_url(upstream, made.path),
+        url=_url(upstream, made.path, model),
         headers=[(name, mask_header(name, value)) for name, value in headers],
         body=made.body.decode("utf-8", "replace"),
         changes=changes,

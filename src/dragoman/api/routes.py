@@ -126,7 +126,7 @@ def view(here: Context, route: Route) -> RouteView:
 
 
 def revision(route: Route) -> str:
-    return hashlib.blake2b(msgspec.json.encode(route), digest_size=8).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(route_shape(route)), digest_size=8).hexdigest()
 
 
 def _hits(here: Context, name: str) -> int | None:
