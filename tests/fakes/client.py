@@ -122,6 +122,18 @@ class FakeClient:
         """Read up to the end of the connection. Raises ConnectionResetError after a reset."""
         return await asyncio.wait_for(self.reader.read(-1), 10)
 
+    async def chunk(self) -> bytes:
+        """Read the next chunk of a chunked body and give its data; empty at the end."""
+        size = int(await self.until(b"\r\n"), 16)
+        return (await self.exactly(size + 2))[:-2]
+
+    async def rest_of_chunks(self) -> bytes:
+        """Read the data of all chunks that still come."""
+        data = b""
+        while piece := await self.chunk():
+            data += piece
+        return data
+
     async def _chunked(self, reply: Reply) -> None:
         while True:
             line = await self.until(b"\r\n")

@@ -17,11 +17,14 @@ from dragoman.canonical import (
     Prompt,
     Reasoning,
     Reply,
+    ReplyEnded,
     ReplyError,
     ReplyProgressed,
+    ReplyStarted,
     Usage,
 )
 from dragoman.dialects import ALL
+from dragoman.dialects.assembler import Assembler
 from dragoman.dialects.base import Rendered, ReplyTarget, RequestTarget, Unreadable
 from dragoman.dialects.detect import model_in_path
 from dragoman.dialects.losses import family, foreign, foreign_in_reply, located
@@ -92,9 +95,41 @@ def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarge
 
 def translate_reply(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
     """Write a whole reply of the upstream (`source`) in the client's dialect (`target`). Raises Unreadable."""
-    reply = ALL[source].parse_reply(body)
-    if reply.error is not None and not reply.message.parts:
-        raise Unreadable(f"{source} reply: found an error ({reply.error.message}), expected an answer")
+    reply = _read_answer(source, body)
+    rendered = ALL[target].render_reply(_made_by(reply, source), to)
+    return Rendered(rendered.body, _each_once([*rendered.losses, *foreign_in_reply(reply, source, target)]))
+
+
+def tell_as_stream(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
+    """Write a whole reply as the client's stream: some upstreams answer in one piece whatever was asked.
+
+    Raises Unreadable.
+    """
+    reply = _made_by(_read_answer(source, body), source)
+    encoder = ALL[target].encoder(to)
+    deltas: list[Delta] = [ReplyStarted(id=reply.id, model=reply.model)]
+    deltas += [PartStarted(part=number, value=part) for number, part in enumerate(reply.message.parts)]
+    deltas.append(
+        ReplyProgressed(
+            stop_reason=reply.stop_reason,
+            native_stop_reason=reply.native_stop_reason,
+            stop_sequence=reply.stop_sequence,
+            usage=reply.usage,
+        )
+    )
+    written = encoder.feed([*deltas, ReplyEnded()]) + encoder.end()
+    return Rendered(written, _each_once([*encoder.losses, *foreign_in_reply(reply, source, target)]))
+
+
+def gather_stream(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
+    """Write a stream that has come whole as the client's reply in one piece. Raises Unreadable."""
+    decoder, assembler = ALL[source].decoder(), Assembler()
+    assembler.add(decoder.feed(body))
+    assembler.add(decoder.end())
+    reply = assembler.reply()
+    if reply.error is not None or not reply.is_complete:
+        why = f"an error ({reply.error.message})" if reply.error is not None else "no end"
+        raise Unreadable(f"{source} stream: found {why}, expected an answer")
     rendered = ALL[target].render_reply(_made_by(reply, source), to)
     return Rendered(rendered.body, _each_once([*rendered.losses, *foreign_in_reply(reply, source, target)]))
 
@@ -180,6 +215,13 @@ def translate_error(
     error = ALL[source].parse_error(status, headers, body).error or ReplyError(message=f"status {status}")
     status = client_status(status, error, target)
     return status, ALL[target].render_error(status, error.code or error.kind or "upstream_error", error.message)
+
+
+def _read_answer(source: str, body: bytes) -> Reply:
+    reply = ALL[source].parse_reply(body)
+    if reply.error is not None and not reply.message.parts:
+        raise Unreadable(f"{source} reply: found an error ({reply.error.message}), expected an answer")
+    return reply
 
 
 def _made_by(reply: Reply, source: str) -> Reply:

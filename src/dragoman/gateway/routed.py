@@ -291,7 +291,7 @@ class RoutedExchange(Exchange):
         side.depth = self._depth
         relay = self._relay = self._relay_for(side, call)
         assert self._question is not None
-        if call.body is not self._question.body:
+        if call.body is not self._question.body and self._tries == 1:
             self.record.upstream_body(self._number, call.body)
         head, written = call.head()
         self._note_call(call, side.use_count, side.times_ns, written)

@@ -17,7 +17,13 @@ from dragoman.dialects import ALL
 from dragoman.dialects.base import Unreadable
 from dragoman.dialects.errors import error_headers
 from dragoman.dialects.statuses import client_status, status_of
-from dragoman.dialects.translate import StreamTranslator, translate_error, translate_reply
+from dragoman.dialects.translate import (
+    StreamTranslator,
+    gather_stream,
+    tell_as_stream,
+    translate_error,
+    translate_reply,
+)
 from dragoman.gateway.call import Call
 from dragoman.gateway.translated_heads import reply_lines, translated_reply_fields
 from dragoman.gateway.tried_relay import TriedRelay, content_coding
@@ -69,13 +75,9 @@ class TranslatedRelay(TriedRelay):
             from dragoman.wire.encodings import Decompressor
 
             self._unfold = Decompressor(coding, MOST_GATHERED_BYTES)
-        if head.status < 300 and self._wants_stream and _is_stream(head):
+        if head.status < 300 and self._target.prompt.is_streamed and _is_stream(head):
             self._stream = StreamTranslator(self._call.dialect or "", self._client_dialect, self._target)
         return framing == "chunked"
-
-    @property
-    def _wants_stream(self) -> bool:
-        return self._target.prompt.is_streamed
 
     def _pass_body(self, data: bytes, pieces: list[bytes] | None) -> None:
         now = self.last_ns = self._exchange.gateway.clock.mono_ns()
@@ -223,8 +225,14 @@ class TranslatedRelay(TriedRelay):
             headers = {one.low.decode("latin-1"): one.value.decode("latin-1") for one in head.fields}
             status, out = translate_error(source, self._client_dialect, head.status, headers, body)
             return status, out, []
+        to = self._target
         try:
-            rendered = translate_reply(source, self._client_dialect, body, self._target)
+            if to.prompt.is_streamed:
+                rendered = tell_as_stream(source, self._client_dialect, body, to)
+            elif _is_stream(head):
+                rendered = gather_stream(source, self._client_dialect, body, to)
+            else:
+                rendered = translate_reply(source, self._client_dialect, body, to)
         except Unreadable as error:
             message = f"the provider's reply cannot be read as {source}: {error}"
             return 502, ALL[self._client_dialect].render_error(502, "unreadable_reply", message), []
@@ -233,7 +241,9 @@ class TranslatedRelay(TriedRelay):
     def _answer(self, made: tuple[int, bytes, list[Loss]]) -> None:
         """Give the client a whole reply."""
         status, body, losses = made
-        fields = self._reply_fields(_JSON) + (error_headers(self._client_dialect, status) if status >= 400 else [])
+        is_stream = status < 300 and self._target.prompt.is_streamed
+        media_type = ALL[self._client_dialect].stream_media_type.encode() if is_stream else _JSON
+        fields = self._reply_fields(media_type) + (error_headers(self._client_dialect, status) if status >= 400 else [])
         self._write_head(status, [*fields, (b"content-length", b"%d" % len(body))], "length")
         if losses:
             self._routed.record.lost("response", losses)
@@ -266,4 +276,4 @@ class TranslatedRelay(TriedRelay):
 def _is_stream(head: ResponseHead) -> bool:
     """Say whether a reply is a stream; some providers answer in one piece whatever was asked."""
     media = next((one.value.lower() for one in head.fields if one.low == b"content-type"), b"")
-    return b"stream" in media or b"ndjson" in media or b"json" not in media
+    return b"stream" in media or b"ndjson" in media
