@@ -54,7 +54,7 @@ def test_messages_become_messages_in_place() -> None:
             {
                 "role": "assistant",
                 "content": None,
-                "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": ""}}],
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}],
             },
             {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "42"}]},
             {"role": "function", "name": "g", "content": "43"},
@@ -66,7 +66,7 @@ def test_messages_become_messages_in_place() -> None:
     assert prompt.messages[2].parts == [ToolCall(id="1", name="f")]
     assert prompt.messages[3].parts == [ToolResult(call_id="1", parts=[Text(text="42")])]
     assert prompt.messages[4].parts == [ToolResult(name="g", parts=[Text(text="43")])]
-    assert prompt.messages[5].extra == {NAME: {"role": "critic"}}
+    assert prompt.messages[5].extra[NAME]["role"] == "critic"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_messages_become_messages_in_place() -> None:
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD", "detail": "low"}},
             Media(kind="image", mime="image/png", data="QUJD", extra={NAME: {"detail": "low"}}),
         ),
-        ({"type": "image_url", "image_url": "https://x/y.png"}, Media(kind="image", url="https://x/y.png")),
+        ({"type": "image_url", "image_url": {"url": "https://x/y.png"}}, Media(kind="image", url="https://x/y.png")),
         (
             {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
             Media(kind="audio", mime="audio/wav", data="QUJD"),

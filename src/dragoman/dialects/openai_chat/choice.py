@@ -108,7 +108,7 @@ class GrowingChoice:
             self._grow("refusal", Refusal(text=""), as_text(value), deltas)
         elif key == "annotations":
             part = self._open("text", Text(text=""), deltas)
-            deltas += [PartGrew(choice=self.number, part=part, annotation=one) for one in value]
+            deltas += [PartGrew(choice=self.number, part=part, annotation=_unnumbered(one)) for one in value]
         elif key == "function_call" and isinstance(value, dict) and any(value.values()):
             self._call({"function": value, "index": _LEGACY, "function_call": True}, 0, deltas)
         elif key == "audio" and is_sound(value):
@@ -261,6 +261,13 @@ class _Call:
             kind="custom" if self._kind == "custom" else "function",
             extra=LEFT.these(self._extra),
         )
+
+
+def _unnumbered(annotation: Any) -> Any:
+    """Leave out the number that OpenAI's SDK wants in a stream, and that a whole reply has not."""
+    if isinstance(annotation, dict) and "url_citation" in annotation:
+        return {key: value for key, value in annotation.items() if key != "index"}
+    return annotation
 
 
 def join_details(old: list[JsonObject], new: list[JsonObject]) -> list[JsonObject]:

@@ -3,6 +3,7 @@
 Order of a message's parts: reasoning, content, refusal, sound, tool calls.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from dragoman.canonical import AnyPart, Media, Other, Reasoning, Refusal, StopReason, Text, ToolCall
@@ -38,32 +39,6 @@ def read_stop(reason: str | None) -> StopReason | None:
     return _STOP_REASONS.get(reason, "other") if reason else None
 
 
-def read_parts(message: JsonObject) -> list[AnyPart]:
-    """Read all parts of a message."""
-    parts: list[AnyPart] = []
-    reasoning = reasoning_of(message)
-    if reasoning is not None:
-        parts.append(reasoning)
-    parts += read_content(message.get("content"))
-    if text_of(message, "refusal"):
-        parts.append(Refusal(text=message["refusal"]))
-    if is_sound(message.get("audio")):
-        parts.append(read_audio(message["audio"]))
-    parts += [read_call(call) for call in objects_of(message, "tool_calls")]
-    if text_of(object_of(message, "function_call"), "name"):
-        parts.append(read_legacy_call(message["function_call"]))
-    return with_annotations(parts, list_of(message, "annotations"))
-
-
-def read_content(content: Any) -> list[AnyPart]:
-    """Read `content`: a text, a list of parts, or nothing."""
-    if isinstance(content, str):
-        return [Text(text=content)] if content else []
-    if isinstance(content, list):
-        return [read_part(one) for one in content]
-    return [] if content is None else [Text(text=as_text(content))]
-
-
 def read_part(part: Any) -> AnyPart:
     """Read one entry of a content list; what is unknown is kept as it is."""
     if not isinstance(part, dict):
@@ -74,6 +49,49 @@ def read_part(part: Any) -> AnyPart:
     return found or Other(dialect=NAME, kind=kind, value=part)
 
 
+def read_call(call: JsonObject) -> ToolCall:
+    """Read one entry of `tool_calls`."""
+    kind, function = call_body(call)
+    extra = {key: value for key, value in call.items() if key not in CALL_KEYS and value is not None}
+    return ToolCall(
+        id=text_of(call, "id"),
+        name=as_text(function.get("name")),
+        arguments=as_text(function.get("input" if kind == "custom" else "arguments")),
+        kind="custom" if kind == "custom" else "function",
+        extra=LEFT.these(extra),
+    )
+
+
+def read_parts(
+    message: JsonObject,
+    part_reader: Callable[[Any], AnyPart] = read_part,
+    call_reader: Callable[[JsonObject], ToolCall] = read_call,
+) -> list[AnyPart]:
+    """Read all parts of a message."""
+    parts: list[AnyPart] = []
+    reasoning = reasoning_of(message)
+    if reasoning is not None:
+        parts.append(reasoning)
+    parts += read_content(message.get("content"), part_reader)
+    if text_of(message, "refusal"):
+        parts.append(Refusal(text=message["refusal"]))
+    if is_sound(message.get("audio")):
+        parts.append(read_audio(message["audio"]))
+    parts += [call_reader(call) for call in objects_of(message, "tool_calls")]
+    if text_of(object_of(message, "function_call"), "name"):
+        parts.append(read_legacy_call(message["function_call"]))
+    return with_annotations(parts, list_of(message, "annotations"))
+
+
+def read_content(content: Any, part_reader: Callable[[Any], AnyPart] = read_part) -> list[AnyPart]:
+    """Read `content`: a text, a list of parts, or nothing."""
+    if isinstance(content, str):
+        return [Text(text=content)] if content else []
+    if isinstance(content, list):
+        return [part_reader(one) for one in content]
+    return [] if content is None else [Text(text=as_text(content))]
+
+
 def reasoning_of(message: JsonObject) -> Reasoning | None:
     """Read what the model thought: DeepSeek's `reasoning_content`, OpenRouter's and Groq's `reasoning`, else what
     OpenRouter's `reasoning_details` hold. Corpus: openai-chat, feature `thinking`."""
@@ -82,7 +100,7 @@ def reasoning_of(message: JsonObject) -> Reasoning | None:
     signature, encrypted = sealed(details)
     if not text and not signature and not encrypted:
         return None
-    return Reasoning(text=text, signature=signature, encrypted=encrypted)
+    return Reasoning(text=text or "", signature=signature, encrypted=encrypted)
 
 
 def text_of_details(details: list[JsonObject]) -> str:
@@ -102,19 +120,6 @@ def thinking_text(part: JsonObject) -> str:
     if isinstance(thinking, list):
         return "".join(as_text(one.get("text")) for one in thinking if isinstance(one, dict))
     return as_text(thinking)
-
-
-def read_call(call: JsonObject) -> ToolCall:
-    """Read one entry of `tool_calls`."""
-    kind, function = call_body(call)
-    extra = {key: value for key, value in call.items() if key not in CALL_KEYS and value is not None}
-    return ToolCall(
-        id=text_of(call, "id"),
-        name=as_text(function.get("name")),
-        arguments=as_text(function.get("input" if kind == "custom" else "arguments")),
-        kind="custom" if kind == "custom" else "function",
-        extra=LEFT.these(extra),
-    )
 
 
 CALL_KEYS = frozenset({"index", "id", "type", "function", "custom"})
@@ -181,17 +186,26 @@ def split_data_url(url: str) -> tuple[str | None, str | None]:
 
 def _rest(part: JsonObject, key: str) -> JsonObject:
     """What a part carries beside its type, its own field and its cache mark."""
-    return {name: value for name, value in part.items() if name not in ("type", key, "cache_control")}
+    return {name: value for name, value in part.items() if name not in ("type", key, *_MARKS)}
 
 
-def _cache(part: JsonObject) -> str | None:
-    """OpenRouter and Anthropic's own endpoint take Anthropic's `cache_control` in Chat bodies."""
+_MARKS = ("cache_control", "prompt_cache_breakpoint")
+
+_LIFETIMES = {"30m": "", "12h": "1h"}
+"""OpenAI's, the first of which is its default. openai 3.52.0, ChatCompletionContentPartTextParam"""
+
+
+def cache_of(part: JsonObject) -> str | None:
+    """Read a cache mark: OpenRouter and Anthropic's own endpoint take Anthropic's, OpenAI has a word of its own."""
     mark = part.get("cache_control")
-    return as_text(mark.get("ttl")) if isinstance(mark, dict) else None
+    if isinstance(mark, dict):
+        return as_text(mark.get("ttl"))
+    own = part.get("prompt_cache_breakpoint")
+    return _LIFETIMES.get(as_text(own.get("ttl")), "") if isinstance(own, dict) else None
 
 
 def _text(part: JsonObject) -> AnyPart:
-    return Text(text=as_text(part.get("text")), cache=_cache(part), extra=LEFT.these(_rest(part, "text")))
+    return Text(text=as_text(part.get("text")), cache=cache_of(part), extra=LEFT.these(_rest(part, "text")))
 
 
 def _refusal(part: JsonObject) -> AnyPart:
@@ -223,11 +237,11 @@ def _linked(part: JsonObject, key: str, kind: Any) -> AnyPart | None:
     if not isinstance(url, str):
         return None
     mime, data = split_data_url(url)
-    more = {name: one for name, one in value.items() if name != "url"} if isinstance(value, dict) else {}
-    extra = LEFT.these({**_rest(part, key), **more})
+    detail = {"detail": value["detail"]} if isinstance(value, dict) and "detail" in value else {}
+    extra = LEFT.these({**_rest(part, key), **detail})
     if data is not None:
-        return Media(kind=kind, mime=mime, data=data, cache=_cache(part), extra=extra)
-    return Media(kind=kind, url=url, cache=_cache(part), extra=extra)
+        return Media(kind=kind, mime=mime, data=data, cache=cache_of(part), extra=extra)
+    return Media(kind=kind, url=url, cache=cache_of(part), extra=extra)
 
 
 def _audio(part: JsonObject) -> AnyPart | None:
@@ -254,7 +268,6 @@ def _file(part: JsonObject) -> AnyPart | None:
         return None
     data = text_of(file, "file_data") or ""
     mime, inner = split_data_url(data)
-    known = ("file_data", "file_id", "filename")
     is_link = data.startswith(("http://", "https://"))
     return Media(
         kind="document",
@@ -263,8 +276,8 @@ def _file(part: JsonObject) -> AnyPart | None:
         url=data if is_link else None,
         file_id=text_of(file, "file_id"),
         name=text_of(file, "filename"),
-        cache=_cache(part),
-        extra=LEFT.these({**_rest(part, "file"), **{key: one for key, one in file.items() if key not in known}}),
+        cache=cache_of(part),
+        extra=LEFT.these(_rest(part, "file")),
     )
 
 
