@@ -162,7 +162,7 @@ async def test_the_request_is_shown_as_it_would_be_sent_without_its_key(api: Api
     assert headers["anthropic-version"] == "2023-06-01"
     assert headers["x-api-key"] == "sk-p...lear"
     assert SECRET not in json.dumps(found)
-    assert request["changes"] == [
+    assert request["changes"][:3] == [
         "translated: openai_chat -> anthropic_messages",
         "model: gpt-5.5 -> claude-sonnet-4-5",
         "system edited",

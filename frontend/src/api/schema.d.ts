@@ -1167,8 +1167,7 @@ export interface components {
         /** ExplainedTarget */
         ExplainedTarget: {
             provider: string;
-            /** @enum {unknown} */
-            dialect: "anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses";
+            dialect: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
             model: string | null;
             url: string;
             is_translated: boolean;

@@ -1,7 +1,8 @@
-"""Say what would become of a request: which route takes it, why, and what its first target would be sent.
+"""Say what would become of a request: which route takes it, why, and what its targets would be sent.
 
-Asks the same table of routes, the same description of providers and the same translation as the gateway, and sends
-nothing. Works on a Setup alone, so that the command line answers from the files too. Credentials are masked.
+The gateway's own code reads the request, finds the way and makes the calls; nothing is sent. Works on a Setup alone,
+so that the command line answers from the files too. Credentials are masked, and a key that is missing keeps nobody
+from seeing the rest.
 """
 
 import json
@@ -24,22 +25,25 @@ from dragoman.api.route_schemas import (
 )
 from dragoman.api.shapes import breaker_view, key_source
 from dragoman.canonical import Message, Prompt, Text
-from dragoman.dialects import ALL, detect, translate
-from dragoman.dialects.base import RequestTarget, Unreadable, Untranslatable
-from dragoman.dialects.detect import model_in_path
-from dragoman.dialects.system_edits import edit_system
+from dragoman.dialects import ALL, detect
+from dragoman.dialects.base import RequestTarget
 from dragoman.errors import BadRequest
+from dragoman.gateway.call import Call, CannotCall, Question, make_call
+from dragoman.gateway.recorder import MaskedFieldBook
+from dragoman.gateway.request import RequestBook
+from dragoman.gateway.routing import Plan
 from dragoman.gateway.upstream import Upstream, provider_upstream
 from dragoman.records.control import Breaker
 from dragoman.records.names import DialectName
-from dragoman.records.redaction import mask_header, mask_url
+from dragoman.records.redaction import mask_url
 from dragoman.records.route import Route, RouteTable, Target, target_dialect
 from dragoman.records.setup import Provider, Setup
 from dragoman.wire import splice
+from dragoman.wire.http1 import BadMessage
 
 _EXAMPLE = "Say in one sentence what a dragoman was."
-_BY_HEADER = {"anthropic_messages": "anthropic-version"}
-"""Dialects whose shared paths are known by a header."""
+_BY_HEADER = {"anthropic_messages": ("anthropic-version", "2023-06-01")}
+"""Dialects that clients name in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +67,45 @@ class Asked:
     """What a client would send."""
 
     dialect: DialectName
-    endpoint: str
     prefix: str | None
     path: str
     """Without the prefix, with the query."""
-    model: str | None
     body: bytes
+
+
+class _Made(NamedTuple):
+    """What became of one target."""
+
+    shown: ExplainedTarget
+    call: Call | None
 
 
 def explain(place: Place, wanted: ExplainBody, breakers: Mapping[str, Breaker]) -> Explanation:
     """Raises BadRequest for what no client could send."""
-    table = RouteTable(place.setup.routes)
-    asked = _read(wanted, table)
-    route = table.find(asked.prefix, asked.model)
-    targets = [_target(place, asked, one, breakers) for one in route.targets] if route else []
-    request, losses, problem = None, [], None
-    if route is not None:
-        request, losses, problem = _preview(place, asked, route)
+    plan = Plan(place.setup, place.data_dir)
+    asked = _read(wanted, plan.routes)
+    question = _question(plan, asked)
+    way = question.request.way
+    is_asked = way.kind == "routed" and way.asks_routes
+    route = plan.routes.find(asked.prefix, question.model) if is_asked else None
+    made = [_target(place, plan, question, route, one, breakers) for one in route.targets] if route else []
     status: Literal["matched", "no_match", "missing_credential"] = "no_match"
-    if targets:
-        status = "missing_credential" if targets[0].key_state == "missing" else "matched"
+    if made:
+        status = "missing_credential" if made[0].shown.key_state == "missing" else "matched"
+    call = made[0].call if made else None
     return Explanation(
         status=status,
-        verdicts=table.explain(asked.prefix, asked.model),
+        verdicts=plan.routes.explain(asked.prefix, question.model),
         route=route.name if route else None,
-        default_provider=_default_of(place.setup, asked) if route is None else None,
-        dialect=asked.dialect,
+        default_provider=way.upstream.slug if route is None and way.upstream is not None else None,
+        dialect=cast(DialectName, way.dialect or asked.dialect),
         prefix=asked.prefix,
-        model=asked.model,
+        model=question.model,
         path=(asked.prefix or "") + asked.path,
-        targets=targets,
-        request=request,
-        losses=losses,
-        problem=problem,
+        targets=[one.shown for one in made],
+        request=_shown(call) if call else None,
+        losses=[ExplainedLoss(path=one.path, reason=one.reason) for one in call.losses] if call else [],
+        problem=made[0].shown.problem if made else way.message or None,
         snippet=_snippet(place.base_url, asked),
     )
 
@@ -103,7 +113,7 @@ def explain(place: Place, wanted: ExplainBody, breakers: Mapping[str, Breaker]) 
 def key_of(setup: Setup, slug: str, data_dir: Path) -> Key | None:
     """Say whose credential a provider is sent; None when there is no such provider."""
     provider = _provider(setup, slug)
-    return _key(provider, provider_upstream(provider, data_dir)) if provider else None
+    return _key(provider, provider_upstream(provider, data_dir).fault) if provider else None
 
 
 # What the client asks
@@ -112,27 +122,41 @@ def key_of(setup: Setup, slug: str, data_dir: Path) -> Key | None:
 def _read(wanted: ExplainBody, table: RouteTable) -> Asked:
     body = _body_of(wanted.body)
     prefix, path = _split(wanted, table)
-    dialect, endpoint = wanted.dialect, None
-    if path:
+    dialect = wanted.dialect
+    if path and dialect is None:
         bare, _, query = path.partition("?")
-        header = _BY_HEADER.get(dialect or "")
-        found, endpoint = detect("POST", bare, query, lambda name: header is not None and name == header.encode())
-        dialect = dialect or cast(DialectName | None, found)
+        dialect = cast(DialectName | None, detect("POST", bare, query, lambda _: False)[0])
     dialect = dialect or _guess(body)
-    model = wanted.model or _model_in(body) or (_model_of_path(path) if path else None)
     if dialect not in ALL:
         raise BadRequest(f"{dialect} is not understood yet; expected one of {', '.join(ALL)}", field="dialect")
-    is_streamed = isinstance(body, dict) and body.get("stream") is True
+    model = wanted.model or _model_in(body) or ""
     if not path:
-        path = ALL[dialect].path(quote(model or "", safe=""), is_streamed=is_streamed)
-        endpoint = detect("POST", path, "", lambda _: False)[1]
+        is_streamed = isinstance(body, dict) and body.get("stream") is True
+        path = ALL[dialect].path(quote(model, safe=""), is_streamed=is_streamed)
+    return Asked(dialect, prefix, path, _content(body, dialect, wanted.model))
+
+
+def _content(body: Any, dialect: DialectName, model: str | None) -> bytes:
+    """Give the body's bytes, under the model that was named beside it."""
     if body is None:
-        content = _example(dialect, model)
-    elif wanted.model and isinstance(body, dict) and "model" in body:
-        content = splice.rename(msgspec.json.encode(body), "model", wanted.model)
-    else:
-        content = msgspec.json.encode(body)
-    return Asked(dialect, endpoint or "", prefix, path, model, content)
+        prompt = Prompt(model=model, messages=[Message(role="user", parts=[Text(text=_EXAMPLE)])])
+        return ALL[dialect].render_request(prompt, RequestTarget(model=model or "", max_tokens=1024)).body
+    content = msgspec.json.encode(body)
+    return splice.rename(content, "model", model) if model and _model_in(body) else content
+
+
+def _question(plan: Plan, asked: Asked) -> Question:
+    """Read the request as the gateway would."""
+    lines = [f"POST {asked.prefix or ''}{asked.path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+    if named := _BY_HEADER.get(asked.dialect):
+        lines.append(": ".join(named))
+    lines.append(f"Content-Length: {len(asked.body)}")
+    raw = "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+    try:
+        request, _ = RequestBook(plan, MaskedFieldBook()).read(raw)
+    except BadMessage as error:
+        raise BadRequest(f"no client could send this path: {error}", field="path") from error
+    return Question(request, asked.body, plan.limits.body)
 
 
 def _body_of(body: Any) -> Any:
@@ -183,157 +207,63 @@ def _model_in(body: Any) -> str | None:
     return model if isinstance(model, str) and model else None
 
 
-def _model_of_path(path: str) -> str | None:
-    from urllib.parse import unquote
-
-    found = model_in_path(path.partition("?")[0])
-    return unquote(found) if found else None
-
-
-def _example(dialect: str, model: str | None) -> bytes:
-    prompt = Prompt(model=model, messages=[Message(role="user", parts=[Text(text=_EXAMPLE)])])
-    return ALL[dialect].render_request(prompt, RequestTarget(model=model or "", max_tokens=1024)).body
-
-
 # Where it goes
 
 
-def _target(place: Place, asked: Asked, target: Target, breakers: Mapping[str, Breaker]) -> ExplainedTarget:
-    provider = _provider(place.setup, target.provider)
-    if provider is None:  # an edited route whose provider has gone is switched off, so this is a race
+def _target(
+    place: Place, plan: Plan, question: Question, route: Route, target: Target, breakers: Mapping[str, Breaker]
+) -> _Made:
+    provider, upstream = _provider(place.setup, target.provider), plan.provider(target.provider)
+    if provider is None or upstream is None:  # the route is switched off then; somebody was quicker
         raise BadRequest(f"there is no provider {target.provider!r} any more")
-    upstream = provider_upstream(provider, place.data_dir)
-    key = _key(provider, upstream)
-    dialect = _dialect(target, provider, asked)
-    model = target.model or asked.model
-    path = _path(asked, dialect, model)
-    return ExplainedTarget(
+    problem = upstream.fault
+    key = _key(provider, problem)
+    upstream.fault = None  # this plan is ours alone
+    call: Call | None = None
+    try:
+        call = make_call(plan, question, route, target)
+    except CannotCall as error:
+        problem = problem or error.message
+    way = question.request.way
+    dialect = target_dialect(target, provider.dialects, way.dialect)
+    shown = ExplainedTarget(
         provider=provider.slug,
-        dialect=dialect,
-        model=model,
-        url=_url(upstream, path, model),
-        is_translated=dialect != asked.dialect,
+        dialect=cast(DialectName | None, dialect),
+        model=target.model or question.model,
+        url=_url(upstream, call.target) if call else mask_url(provider.base_url),
+        is_translated=dialect != way.dialect,
         key_source=key.source,
         key_state=key.state,
-        problem=upstream.fault,
+        problem=problem,
         breaker=breaker_view(breakers.get(provider.slug)),
+    )
+    return _Made(shown, call)
+
+
+def _shown(call: Call) -> ExplainedRequest:
+    """Show what would be sent; the head is made as it may be written down."""
+    _, fields = call.head()
+    return ExplainedRequest(
+        method=call.method,
+        url=_url(call.upstream, call.target),
+        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields],
+        body=call.body.decode("utf-8", "replace"),
+        changes=[*call.alterations, *call.retold],
     )
 
 
-def _dialect(target: Target, provider: Provider, asked: Asked) -> DialectName:
-    return cast(DialectName, target_dialect(target, provider.dialects, asked.dialect))
-
-
-def _path(asked: Asked, dialect: DialectName, model: str | None) -> str:
-    if dialect == asked.dialect and (model == asked.model or not _model_of_path(asked.path)):
-        return asked.path
-    if dialect not in ALL:
-        return ""
-    return ALL[dialect].path(quote(model or "", safe=""), is_streamed=_is_streamed(asked))
-
-
-def _is_streamed(asked: Asked) -> bool:
-    try:
-        return translate.read_prompt(asked.dialect, asked.endpoint, asked.path, asked.body).is_streamed
-    except Unreadable:
-        return False
-
-
-def _url(upstream: Upstream, path: str, model: str | None) -> str:
-    return mask_url(upstream.url_start + upstream.translated_target(path, model or "").decode("latin-1"))
+def _url(upstream: Upstream, target: bytes) -> str:
+    return mask_url(upstream.url_start + target.decode("latin-1"))
 
 
 def _provider(setup: Setup, slug: str) -> Provider | None:
     return next((one for one in setup.providers if one.slug == slug), None)
 
 
-def _key(provider: Provider, upstream: Upstream) -> Key:
+def _key(provider: Provider, fault: str | None) -> Key:
     if provider.auth is None:
         return Key("client", "client")
-    return Key(key_source(provider), "missing" if upstream.fault else "configured")
-
-
-def _default_of(setup: Setup, asked: Asked) -> str | None:
-    """Say who gets a request that no route takes, as the gateway would."""
-    if asked.prefix is not None:
-        word = asked.prefix[1:]
-        return word if _provider(setup, word) else None
-    for attribute in ("default_for", "dialects"):
-        for provider in setup.providers:
-            if asked.dialect in getattr(provider, attribute):
-                return provider.slug
-    return None
-
-
-# What it would be sent
-
-
-def _preview(
-    place: Place, asked: Asked, route: Route
-) -> tuple[ExplainedRequest | None, list[ExplainedLoss], str | None]:
-    """Make what the first target would be sent; what keeps it from being made is the third value."""
-    target = route.targets[0]
-    provider = _provider(place.setup, target.provider)
-    if provider is None:
-        return None, [], f"there is no provider {target.provider!r} any more"
-    upstream = provider_upstream(provider, place.data_dir)
-    dialect = _dialect(target, provider, asked)
-    model = target.model or asked.model
-    try:
-        made = _rewritten(asked, route, dialect, model)
-    except (Unreadable, Untranslatable) as error:
-        return None, [], str(error)
-    headers = [("content-type", "application/json"), *made.headers, *_own_headers(upstream, provider)]
-    changes = []
-    if dialect != asked.dialect:
-        changes.append(f"translated: {asked.dialect} -> {dialect}")
-    if model != asked.model:
-        changes.append(f"model: {asked.model or 'none'} -> {model}")
-    if route.system != type(route.system)():
-        changes.append("system edited")
-    shown = ExplainedRequest(
-        method="POST",
-        url=_url(upstream, made.path, model),
-        headers=[(name, mask_header(name, value)) for name, value in headers],
-        body=made.body.decode("utf-8", "replace"),
-        changes=changes,
-    )
-    return shown, [ExplainedLoss(path=one.path, reason=one.reason) for one in made.losses], None
-
-
-def _rewritten(asked: Asked, route: Route, dialect: DialectName, model: str | None) -> translate.Request:
-    """Do what the gateway would do to the body. Raises Unreadable, Untranslatable."""
-    edits = route.system
-    has_edits = bool(edits.replace or edits.append or edits.progress)
-    path = _path(asked, dialect, model)
-    if dialect == asked.dialect and not has_edits:
-        body = asked.body
-        if model and model != asked.model and not _model_of_path(asked.path):
-            body = splice.rename(body, "model", model)
-        return translate.Request(body=body, path=path)
-    prompt = translate.read_prompt(asked.dialect, asked.endpoint, asked.path, asked.body)
-    if has_edits:
-        pairs = [(one.old, one.new) for one in edits.replace]
-        prompt = edit_system(prompt, replace=pairs, append=edits.append, progress=edits.progress)
-    to = RequestTarget(model=model or "", is_streamed=prompt.is_streamed)
-    if dialect != asked.dialect:
-        if not translate.can_translate(asked.dialect, asked.endpoint, dialect):
-            message = f"{asked.dialect} ({asked.endpoint or asked.path}) cannot be translated to {dialect}"
-            raise Untranslatable(message)
-        return translate.translate_request(asked.dialect, dialect, prompt, to)
-    rendered = ALL[dialect].render_request(prompt, to)
-    return translate.Request(
-        body=splice.splice(asked.body, msgspec.json.decode(rendered.body)), path=path, losses=rendered.losses
-    )
-
-
-def _own_headers(upstream: Upstream, provider: Provider) -> list[tuple[str, str]]:
-    """Give what the provider's entry adds: its headers, and the credential or whose it is."""
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in upstream.headers]
-    if upstream.credential is not None:
-        name, value = upstream.credential
-        headers.append((name.decode("latin-1"), value.decode("latin-1")))
-    return headers
+    return Key(key_source(provider), "missing" if fault else "configured")
 
 
 # How to try it
@@ -341,8 +271,8 @@ def _own_headers(upstream: Upstream, provider: Provider) -> list[tuple[str, str]
 
 def _snippet(base_url: str, asked: Asked) -> str:
     words = ["curl", base_url + (asked.prefix or "") + asked.path, "-H", "content-type: application/json"]
-    if header := _BY_HEADER.get(asked.dialect):
-        words += ["-H", f"{header}: 2023-06-01"]
+    if named := _BY_HEADER.get(asked.dialect):
+        words += ["-H", ": ".join(named)]
     try:
         text = json.dumps(json.loads(asked.body), ensure_ascii=False, indent=1)
     except ValueError:

@@ -111,7 +111,8 @@ class Routes(msgspec.Struct, kw_only=True):
 
 class ExplainedTarget(msgspec.Struct, kw_only=True):
     provider: str
-    dialect: DialectName
+    dialect: DialectName | None
+    """What it is asked in; None when nobody knows what is asked for."""
     model: str | None
     url: str
     is_translated: bool
