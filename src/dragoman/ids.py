@@ -2,13 +2,17 @@
 
 Promise: ids made by one `IdMaker` rise strictly, also within a millisecond and when the clock steps back.
 Reads no clock: the caller gives the time.
+A call that was decoded from a tunnel is named by the tunnel and its ordinal, so that it has the same id each time
+it is decoded: `01JD0Z6V9C…-0001`.
 """
 
 import os
+import re
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _RANDOM_BITS = 80
+_IN_TUNNEL = re.compile(r"(.{26})-[0-9]{4,9}")
 _COUNTED_BITS = 30
 
 
@@ -59,3 +63,18 @@ def wall_ms_of(ulid: str) -> int:
 
 def is_ulid(text: str) -> bool:
     return len(text) == 26 and text[0] <= "7" and all(sign in _ALPHABET for sign in text)
+
+
+def id_in_tunnel(tunnel: str, ordinal: int) -> str:
+    """Name a call that a tunnel carried; the first has ordinal 1."""
+    return f"{tunnel}-{ordinal:04}"
+
+
+def tunnel_of(exchange: str) -> str | None:
+    """Return the id of the tunnel that carried a call; None when the call came by itself."""
+    found = _IN_TUNNEL.fullmatch(exchange)
+    return found[1] if found else None
+
+
+def is_exchange_id(text: str) -> bool:
+    return is_ulid(tunnel_of(text) or text)

@@ -216,3 +216,17 @@ def test_no_credential_is_written(write: object) -> None:
     detail = exchange(f"/v1/x?key={secret}", authorization=f"Bearer {secret}", cookie=f"a={secret}", x_api_key=secret)
     assert callable(write)
     assert secret not in write(detail, b"{}", "http://localhost:8080")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_what_was_a_websocket_s_message_is_sent_over_http(upstream: tuple[str, Received]) -> None:
+    url, received = upstream
+    message = {"type": "response.create", "stream_id": "a", "model": "m", "input": "hällo"}
+    detail = exchange("/v1/responses", dialect="openai_responses", method=code.MESSAGE_METHOD, upgrade="websocket",
+                      connection="Upgrade", sec_websocket_key="x", content_type="application/json")  # fmt: skip
+    run(["sh", "-s"], text=code.curl(detail, json.dumps(message).encode(), url))
+    method, path, headers, sent = received.requests[0]
+    assert (method, path) == ("POST", "/v1/responses")
+    assert json.loads(sent) == {"model": "m", "input": "hällo", "stream": True}
+    assert "upgrade" not in headers
+    assert "client.responses.create(" in code.python(detail, json.dumps(message).encode(), url)

@@ -14,7 +14,7 @@ from dragoman.journal.format import ResponseHead
 from dragoman.keeper.heads import header_of, text_headers
 from dragoman.keeper.reading import StreamReading
 from dragoman.keeper.unread import STREAM_ENDPOINTS, STREAM_TYPES
-from dragoman.records.exchange import BodyFacts, Frame, Recording, Row
+from dragoman.records.exchange import BodyFacts, Frame, Head, Recording, Row
 
 _GENERATES: dict[str, tuple[str, str]] = {
     "openai_chat": ("chat", "chat"),
@@ -88,18 +88,28 @@ def answer_of(recording: Recording) -> Answer | None:
     if upstream is not None and upstream.response is not None:
         return Answer(
             with_provider(row),
-            int(upstream.response.line.partition(" ")[0]),
+            _status_of(upstream.response) or row.status or 0,
             upstream.response.headers,
             recording.upstream_response,
             recording.upstream_frames,
             upstream.response_body or BodyFacts(),
         )
-    if row.status is None:
+    if row.status is None or detail.response is None:
         return None
-    headers = detail.response.headers if detail.response else []
     return Answer(
-        with_client(row), row.status, headers, recording.response_body, recording.frames, detail.response_body
+        with_client(row),
+        _status_of(detail.response) or row.status,
+        detail.response.headers,
+        recording.response_body,
+        recording.frames,
+        detail.response_body,
     )
+
+
+def _status_of(head: Head) -> int | None:
+    """Read the status of a head; that of a reply inside a tunnel's call says how its body is to be read."""
+    status = head.line.partition(" ")[0]
+    return int(status) if status.isdecimal() else None
 
 
 def begin_reading(

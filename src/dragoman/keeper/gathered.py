@@ -205,5 +205,6 @@ _REASONS = {
     "limit": "the body is longer than limits.capture",
     "stall": "the disk took longer than journal.max_stall for one append",
     "full": "the journal reached its limit, or the disk is full",
+    "broken": "the frames of the WebSocket could not be read any further",
     "memory": "the memory for bodies that are gathered was used up",
 }

@@ -1,16 +1,18 @@
 """One exchange between its first record and its commit: what the ingest knows of it.
 
 Owned by the ingest's reading thread until it is over, then by the storing thread. Holds the Assembly, the
-reading of its stream, what viewers see of it, and where in the journal it begins.
+reading of its stream, what viewers see of it, and where in the journal it begins. A tunnel also gives the records of
+the calls that it carries; each of them is an open exchange of its own, kept safe by the tunnel's records.
 """
 
 import logging
 
 import msgspec
 
-from dragoman.journal.format import Opened, Record, decode_frame, encode_frame
+from dragoman.journal.format import AttemptOpened, Opened, Record, ResponseHead, decode_frame, encode_frame
 from dragoman.keeper.answer import live_reading
 from dragoman.keeper.assemble import Assembly, TimeBase
+from dragoman.keeper.calls import TunnelCalls, carries_calls, settle_tunnel
 from dragoman.keeper.follow import Live
 from dragoman.keeper.reading import StreamReading, TimedDelta
 from dragoman.keeper.reply import preview_of
@@ -39,11 +41,19 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 class OpenExchange:
     """`start` is the place from which its records must be read again after a restart."""
 
-    def __init__(self, assembly: Assembly, *, gateway: str, session: str, start: Place) -> None:
+    def __init__(
+        self, assembly: Assembly, *, gateway: str, session: str, start: Place, tunnel: "OpenExchange | None" = None
+    ) -> None:
         self.assembly = assembly
         self.gateway = gateway
         self.session = session
-        self.start = start
+        self.tunnel = tunnel
+        """The exchange that carries this one."""
+        self.carried: list[Record] = []
+        """Records of the calls that a tunnel carries, until the tail takes them."""
+        self._calls: TunnelCalls | None = None
+        self._attempt: AttemptOpened | None = None
+        self._start = start
         self.read_from: Place = (0, 0)
         """Records before this place are in its checkpoint already."""
         self.seen_mono_ns = 0
@@ -62,11 +72,27 @@ class OpenExchange:
         return self.assembly.id
 
     @property
+    def start(self) -> Place:
+        """Where reading must begin for this exchange to be whole."""
+        return self.tunnel.start if self.tunnel is not None else self._start
+
+    @start.setter
+    def start(self, place: Place) -> None:
+        self._start = place
+
+    @property
     def held_bytes(self) -> int:
         return self.assembly.held_bytes + 2000
 
     def take(self, record: Record) -> None:
+        """Add the next record; what it says of a tunnel's calls lies in `carried` then."""
         self.assembly.take(record)
+        if self._calls is not None:
+            self.carried += self._calls.take(record)
+        elif isinstance(record, AttemptOpened):
+            self._attempt = record
+        elif isinstance(record, ResponseHead) and carries_calls(self.assembly.opened, record):
+            self._calls = TunnelCalls(self.assembly.opened, self._attempt, record)
 
     def checkpoint(self, upto: Place) -> bytes:
         """Write all records so far, so that the files below `upto` are not needed for them."""
@@ -77,7 +103,10 @@ class OpenExchange:
         """Make the whole record and read it; the exchange must be over."""
         if self.reading is not None:
             self.advance()
-        return understand(self.assembly.recording(), request=self.request, reading=self.reading)
+        recording = self.assembly.recording()
+        if self._calls is not None:
+            settle_tunnel(recording, self._calls)
+        return understand(recording, request=self.request, reading=self.reading)
 
     # What viewers see.
 

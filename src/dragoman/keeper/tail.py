@@ -7,7 +7,7 @@ not stored. Not safe for threads: the ingest holds its lock around each call.
 
 import logging
 
-from dragoman.journal.format import Closed, FileHeader, Opened
+from dragoman.journal.format import Closed, FileHeader, Opened, Record
 from dragoman.journal.reader import Found, Gap, JournalReader
 from dragoman.keeper.assemble import Assembly, TimeBase
 from dragoman.keeper.open import OpenExchange, Place
@@ -29,6 +29,7 @@ class Tail:
         self._session = ""
         self._gap: Gap | None = None
         self._is_writer_gone = False
+        self._restored = restored
 
     @property
     def gateway(self) -> str:
@@ -38,10 +39,10 @@ class Tail:
         """Take the next block of records; gives the exchanges that are over, or None when nothing came."""
         items = self.reader.read()
         self.touched.clear()
+        over = self._restored_calls(now_mono_ns)
         if not items:
-            return self._settle_dead()
+            return over or self._settle_dead()
         self._is_writer_gone = False
-        over: list[OpenExchange] = []
         for item in items:
             if isinstance(item, Gap):
                 self._take_gap(item)
@@ -57,14 +58,14 @@ class Tail:
 
     def settled_place(self, waiting: list[OpenExchange], *, but: list[OpenExchange]) -> Place:
         """Say up to where nothing is needed any more, once all is stored but the open and the `waiting` ones."""
-        starts = [one.start for one in self.open.values() if one not in but]
+        starts = [one.start for one in self.open.values() if one.tunnel is None and one not in but]
         starts += [one.start for one in waiting if one.gateway == self.gateway]
         return min([self.reader.place, *starts])
 
     def pinning(self) -> list[OpenExchange]:
-        """List the open exchanges that would keep an older file."""
+        """List the open exchanges that would keep an older file; a tunnel stands for the calls that it carries."""
         sequence = self.reader.place[0]
-        return [exchange for exchange in self.open.values() if exchange.start[0] < sequence]
+        return [one for one in self.open.values() if one.tunnel is None and one.start[0] < sequence]
 
     def _take(self, found: Found, over: list[OpenExchange], now_mono_ns: int) -> None:
         record = found.record
@@ -82,17 +83,51 @@ class Tail:
         if exchange is None or place < exchange.read_from:
             return  # stored before, or in the checkpoint
         exchange.take(record)
+        over += self._take_carried(exchange, now_mono_ns)
+        self._note(exchange, record, over)
+
+    def _note(self, exchange: OpenExchange, record: Record, over: list[OpenExchange]) -> None:
+        """File an exchange that got a record among those that are over or were touched."""
         if isinstance(record, Closed):
-            del self.open[record.id]
-            self.touched.pop(record.id, None)
+            del self.open[exchange.id]
+            self.touched.pop(exchange.id, None)
             over.append(exchange)
         else:
-            self.touched[record.id] = exchange
+            self.touched[exchange.id] = exchange
 
     def _begin(self, record: Opened, place: Place, now_mono_ns: int) -> None:
-        exchange = OpenExchange(Assembly(record, self._base), gateway=self.gateway, session=self._session, start=place)
-        exchange.seen_mono_ns = now_mono_ns
-        self.open[record.id] = self.touched[record.id] = exchange
+        made = OpenExchange(Assembly(record, self._base), gateway=self.gateway, session=self._session, start=place)
+        made.seen_mono_ns = now_mono_ns
+        self.open[record.id] = self.touched[record.id] = made
+
+    def _take_carried(self, tunnel: OpenExchange, now_mono_ns: int) -> list[OpenExchange]:
+        """Take what came of the calls that a tunnel carries; gives those that are over."""
+        over: list[OpenExchange] = []
+        carried, tunnel.carried = tunnel.carried, []
+        for record in carried:
+            if isinstance(record, FileHeader):
+                continue
+            if isinstance(record, Opened):
+                made = OpenExchange(
+                    Assembly(record, tunnel.assembly.base),
+                    gateway=self.gateway,
+                    session=tunnel.session,
+                    start=tunnel.start,
+                    tunnel=tunnel,
+                )
+                made.seen_mono_ns = now_mono_ns
+                self.open[record.id] = self.touched[record.id] = made
+                continue
+            call = self.open[record.id]
+            call.take(record)
+            self._note(call, record, over)
+        return over
+
+    def _restored_calls(self, now_mono_ns: int) -> list[OpenExchange]:
+        """Once: the calls of tunnels that came from checkpoints. Those that ended before are stored once all the same:
+        the store knows their ids."""
+        restored, self._restored = self._restored, []
+        return [one for tunnel in restored for one in self._take_carried(tunnel, now_mono_ns)]
 
     def _take_header(self, header: FileHeader, over: list[OpenExchange]) -> None:
         """A later session means that the processes before it are gone."""

@@ -9,6 +9,7 @@ Does not know any wire format: the dialects do.
 import msgspec
 
 from dragoman.dialects import PARSER_VERSION
+from dragoman.ids import tunnel_of
 from dragoman.keeper.reading import StreamReading
 from dragoman.keeper.reply import read_reply
 from dragoman.keeper.request import RequestFacts, add_request_facts, read_request
@@ -36,6 +37,8 @@ def understand(
     request = request or read_request(row, detail.request, recording.request_body)
     add_request_facts(row, request)
     detail.client_ids = request.client_ids
+    if tunnel := tunnel_of(row.id):
+        detail.client_ids = {**detail.client_ids, "tunnel": tunnel}
     detail.warnings = [*detail.warnings, *request.warnings]
     recording.search_texts = [request.search_text] if request.search_text else []
     if "tunnel" not in row.flags:

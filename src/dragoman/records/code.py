@@ -2,7 +2,8 @@
 
 Promise: what comes out runs as it is once the named environment variables are set, sends the same body (the
 very bytes where the tool allows it) to the same path of this Dragoman, and holds no credential. The SDKs are
-used where the endpoint is theirs; everything else is plain HTTP with what the language has built in. Pure.
+used where the endpoint is theirs; everything else is plain HTTP with what the language has built in. What was a
+message of a WebSocket is sent as the same call over HTTP. Pure.
 """
 
 import base64
@@ -24,6 +25,11 @@ KEY_NAMES = {
     "bedrock": "AWS_BEARER_TOKEN_BEDROCK",
 }
 """Where each provider's own tools look for the key."""
+
+MESSAGE_METHOD = "WS"
+"""The method of calls that were messages of a WebSocket."""
+_ENVELOPE = frozenset({"type", "stream_id"})
+"""Fields that such a message has and the call over HTTP has not."""
 
 _SET_BY_THE_CLIENT = re.compile(
     r"host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|"
@@ -59,7 +65,8 @@ class _Call:
 
     def __init__(self, detail: Detail, request_body: bytes, base_url: str) -> None:
         row = detail.row
-        self.method = row.method
+        is_message = row.method == MESSAGE_METHOD
+        self.method = "POST" if is_message else row.method
         self.is_streamed = bool(row.is_streamed)
         self.variable = KEY_NAMES.get(row.provider or "", _variable(row.provider))
         self.url = base_url.rstrip("/") + _SECRET_QUERY.sub(rf"\1={_place(self.variable)}", row.path)
@@ -69,6 +76,8 @@ class _Call:
         self.body = request_body if decoded.problem else decoded.data
         if decoded.problem:
             self.headers.append(("content-encoding", detail.request_body.encoding or ""))
+        if is_message:
+            self.body = _over_http(self.body)
         self.text = _text_of(self.body)
 
     def _headers(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -90,6 +99,18 @@ class _Call:
         """Environment variables that the code reads, in order of their first use."""
         text = " ".join([self.url, *(value for _, value in self.headers)])
         return list(dict.fromkeys(_VARIABLE.findall(text)))
+
+
+def _over_http(message: bytes) -> bytes:
+    """Make the body of a POST of a WebSocket's message: no envelope, and the stream that is implied there."""
+    try:
+        fields = json.loads(message)
+    except ValueError:
+        return message
+    if not isinstance(fields, dict):
+        return message
+    kept = {key: value for key, value in fields.items() if key not in _ENVELOPE}
+    return json.dumps({**kept, "stream": True}, ensure_ascii=False).encode()
 
 
 def curl(detail: Detail, request_body: bytes, base_url: str) -> str:
