@@ -54,17 +54,19 @@ def is_custom(tool: Tool) -> bool:
     return tool.kind == "custom" and "type" not in (tool.extra.get(RESPONSES) or {})
 
 
-def as_functions(prompt: Prompt, *, customs: bool) -> Prompt:
-    """Put the tools of a prompt, and the calls in it, as functions; custom ones only if `customs` says so."""
-    known = origins(prompt)
-    if not customs:
-        known = {name: origin for name, origin in known.items() if origin.namespace}
-    has_custom = customs and any(_is_custom_part(part) for message in prompt.messages for part in message.parts)
-    if not known and not has_custom:
-        return prompt
-    tools = [function for tool in prompt.tools for function in _functions(tool, customs=customs)]
+def as_functions(prompt: Prompt, *, customs: bool) -> tuple[Prompt, list[int]]:
+    """Put the tools of a prompt, and the calls in it, as functions; custom ones only if `customs` says so.
+
+    Returns also, for each tool that there is then, the number of the tool that it came from.
+    """
+    places: list[int] = []
+    tools: list[Tool] = []
+    for number, tool in enumerate(prompt.tools):
+        functions = list(_functions(tool, customs=customs))
+        tools += functions
+        places += [number] * len(functions)
     messages = [_as_function_message(message, customs=customs) for message in prompt.messages]
-    return msgspec.structs.replace(prompt, tools=tools, messages=messages)
+    return msgspec.structs.replace(prompt, tools=tools, messages=messages), places
 
 
 def call_as_asked(call: ToolCall, known: dict[str, Origin]) -> ToolCall:

@@ -9,16 +9,17 @@ loss. Does not look into values beyond the first level.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply
+from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply, ToolResult
 from dragoman.dialects.base import Dialect
 from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SETTINGS, SHARED
 
 _PLACE = re.compile(r"messages\[(\d+)\](?:\.parts\[(\d+)\])?")
+_TOOL = re.compile(r"tools\[(\d+)\]")
 _SETTING = re.compile(r"settings\.(\w+)")
 
 
@@ -29,7 +30,7 @@ def message_path(message: int, part: int | None = None) -> str:
 
 def tool_path(tool: int, field: str = "") -> str:
     """Name a tool, or a field of it, by its number in the prompt."""
-    return f"$.tools[{tool}].{field}" if field else f"$.tools[{tool}]"
+    return f"tools[{tool}].{field}" if field else f"tools[{tool}]"
 
 
 def setting_path(name: str) -> str:
@@ -42,12 +43,22 @@ def family(dialect: str) -> str:
     return "anthropic_messages" if dialect == "bedrock_invoke" else dialect
 
 
-def located(losses: list[Loss], prompt: Prompt, source: Dialect) -> list[Loss]:
-    """Turn canonical places into paths of the body that was read; other paths stay."""
-    return [msgspec.structs.replace(loss, path=_wire_path(loss.path, prompt, source)) for loss in losses]
+def located(
+    losses: list[Loss], prompt: Prompt, source: Dialect, tool_places: Sequence[int] | None = None
+) -> list[Loss]:
+    """Turn canonical places into paths of the body that was read; other paths stay.
+
+    `tool_places` says for each tool that was rendered which tool of the body it came from, if some were split.
+    """
+    places = range(len(prompt.tools)) if tool_places is None else tool_places
+    return [msgspec.structs.replace(loss, path=_wire_path(loss.path, prompt, source, places)) for loss in losses]
 
 
-def _wire_path(path: str, prompt: Prompt, source: Dialect) -> str:
+def _wire_path(path: str, prompt: Prompt, source: Dialect, tool_places: Sequence[int]) -> str:
+    tool = _TOOL.match(path)
+    if tool:
+        number = int(tool[1])
+        return f"$.tools[{tool_places[number] if number < len(tool_places) else number}]" + path[tool.end() :]
     place = _PLACE.match(path)
     if place:
         message, part = int(place[1]), place[2]
@@ -68,13 +79,17 @@ def _foreign_paths(prompt: Prompt, source: Dialect, target: str) -> Iterator[str
         yield f"$.{key}"
     for number, tool in enumerate(prompt.tools):
         if tool.kind != "server":  # a tool of the server's is lost as a whole, or taken as a whole
-            yield from (tool_path(number, key) for key in _lost_keys(tool.extra, source.name, target))
+            yield from ("$." + tool_path(number, key) for key in _lost_keys(tool.extra, source.name, target))
     for number, message in enumerate(prompt.messages):
         for key in _lost_keys(message.extra, source.name, target):
             yield f"{source.locate(prompt, number)}.{key}"
         for position, part in enumerate(message.parts):
+            place = source.locate(prompt, number, position)
             for key in _lost_keys(part.extra, source.name, target) if _is_carried(part) else ():
-                yield f"{source.locate(prompt, number, position)}.{key}"
+                around = source.locate(prompt, number) if key.startswith("item.") else place
+                yield f"{around}.{key.removeprefix('item.')}"
+            for inner in part.parts if isinstance(part, ToolResult) else ():
+                yield from (f"{place}.{key}" for key in _lost_keys(inner.extra, source.name, target))
 
 
 def _is_carried(part: AnyPart) -> bool:
@@ -84,12 +99,18 @@ def _is_carried(part: AnyPart) -> bool:
 
 def foreign_in_reply(reply: Reply, source: str, target: str) -> list[Loss]:
     """List what a reply holds in words that `target` does not have."""
-    reason = f"{target} has no such field"
-    found = [Loss(path=f"$.{key}", reason=reason) for key in _lost_keys(reply.extra, source, target, is_reply=True)]
+    found = foreign_in_delta(reply.extra, None, source, target)
     for position, part in enumerate(reply.message.parts):
-        keys = _lost_keys(part.extra, source, target, is_reply=True) if _is_carried(part) else ()
-        found += [Loss(path=f"{reply_path(position)}.{key}", reason=reason) for key in keys]
+        if _is_carried(part):
+            found += foreign_in_delta(part.extra, position, source, target)
     return found
+
+
+def foreign_in_delta(extra: Extra, part: int | None, source: str, target: str) -> list[Loss]:
+    """List what one `extra` of a reply, or of its part `part`, holds in words that `target` does not have."""
+    place = "$" if part is None else reply_path(part)
+    keys = _lost_keys(extra, source, target, is_reply=True)
+    return [Loss(path=f"{place}.{key}", reason=f"{target} has no such field") for key in keys]
 
 
 def reply_path(part: int) -> str:
@@ -105,7 +126,9 @@ def _lost_keys(extra: Extra, source: str, target: str, *, is_reply: bool = False
         kept = CARRIED.get(family(name), frozenset()) | SHARED.get((family(name), family(target)), frozenset())
         noise = NOISE | REPLY_NOISE if is_reply else NOISE
         for key, value in fields.items():
-            if key not in noise:
+            if key == "item" and isinstance(value, dict):  # what an item carries beside its content
+                yield from (f"item.{inner}" for inner, one in value.items() if one and inner not in noise)
+            elif key not in noise:
                 yield from _lost_below(key, value, kept)
 
 

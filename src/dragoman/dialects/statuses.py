@@ -67,6 +67,32 @@ def client_status(status: int, error: ReplyError, target: str) -> int:
     return status if 400 <= status < 600 else 502
 
 
+_OPENAI_CODES = {
+    401: "invalid_api_key",
+    403: "permission_denied",
+    404: "model_not_found",
+    413: "request_too_large",
+    429: "rate_limit_exceeded",
+    503: "server_is_overloaded",
+    529: "server_is_overloaded",
+}
+"""Codes that OpenAI's clients act on: Codex tells by them whether to try again (openai 3.52.0, ResponseError)."""
+
+
+def code_for(status: int, error: ReplyError, target: str) -> str:
+    """Name an error in the words of the dialect `target`; the upstream's own word where that says more."""
+    given = error.code or error.kind or "upstream_error"
+    return openai_code(error, status) or given if target.startswith("openai_") else given
+
+
+def openai_code(error: ReplyError, status: int) -> str | None:
+    """Name an error as OpenAI does; None when it has no word of its own for it."""
+    words = f"{error.code} {error.kind} {error.message}".lower()
+    if "context_length" in words or "prompt is too long" in words:
+        return "context_length_exceeded"
+    return "insufficient_quota" if "insufficient_quota" in words else _OPENAI_CODES.get(status)
+
+
 def _by_word(name: str | None) -> int | None:
     if not name:
         return None

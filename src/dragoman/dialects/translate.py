@@ -12,7 +12,9 @@ import msgspec
 
 from dragoman.canonical import (
     Delta,
+    Extra,
     Loss,
+    PartEnded,
     PartStarted,
     Prompt,
     Reasoning,
@@ -26,10 +28,14 @@ from dragoman.canonical import (
 from dragoman.dialects import ALL
 from dragoman.dialects.assembler import Assembler
 from dragoman.dialects.base import Rendered, ReplyTarget, RequestTarget, Unreadable
+from dragoman.dialects.custom_calls import CallsAsAsked, message_as_asked
+from dragoman.dialects.custom_tools import as_functions
 from dragoman.dialects.detect import model_in_path
-from dragoman.dialects.losses import family, foreign, foreign_in_reply, located
-from dragoman.dialects.seals import MAKERS
-from dragoman.dialects.statuses import client_status, status_of
+from dragoman.dialects.losses import family, foreign, foreign_in_delta, foreign_in_reply, located
+from dragoman.dialects.seals import MAKERS, PREFIX
+from dragoman.dialects.stateful import refuse_stored
+from dragoman.dialects.statuses import client_status, code_for, status_of
+from dragoman.wire.splice import splice
 
 _SOURCES = frozenset(
     {
@@ -81,8 +87,12 @@ def read_prompt(dialect: str, endpoint: str, path: str, body: bytes) -> Prompt:
 def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarget) -> Request:
     """Write a prompt that was read from `source` as a request of `target`. Raises Untranslatable."""
     dialect = ALL[target]
-    rendered = dialect.render_request(prompt, to)
-    losses = located(rendered.losses, prompt, ALL[source])
+    asked, places = prompt, None
+    if source != target:
+        refuse_stored(prompt)
+        asked, places = _in_plain_tools(prompt, target, to)
+    rendered = dialect.render_request(asked, to)
+    losses = located(rendered.losses, prompt, ALL[source], places)
     if family(source) != family(target):
         losses += foreign(prompt, ALL[source], target)
     return Request(
@@ -93,11 +103,29 @@ def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarge
     )
 
 
+def without_foreign_seals(dialect: str, body: bytes) -> bytes:
+    """Take out of a request what other makers sealed, when it goes to a provider of its own dialect after all.
+
+    A conversation that was answered by others before carries their reasoning in our wrapper; a provider refuses what
+    it did not seal. What it sealed itself is put back. A body without a wrapper is returned as it is.
+    """
+    if PREFIX.encode() not in body:
+        return body
+    prompt = ALL[dialect].parse_request(body)
+    to = RequestTarget(model=prompt.model or "", is_streamed=prompt.is_streamed)
+    return splice(body, msgspec.json.decode(ALL[dialect].render_request(prompt, to).body))
+
+
+def _in_plain_tools(prompt: Prompt, target: str, to: RequestTarget) -> tuple[Prompt, list[int] | None]:
+    """Put custom tools and namespaces as functions, for a target that has neither."""
+    if target == "openai_responses":
+        return prompt, None
+    return as_functions(prompt, customs=not (target == "openai_chat" and to.is_openai))
+
+
 def translate_reply(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
     """Write a whole reply of the upstream (`source`) in the client's dialect (`target`). Raises Unreadable."""
-    reply = _read_answer(source, body)
-    rendered = ALL[target].render_reply(_made_by(reply, source), to)
-    return Rendered(rendered.body, _each_once([*rendered.losses, *foreign_in_reply(reply, source, target)]))
+    return _written(_read_answer(source, body), source, target, to)
 
 
 def tell_as_stream(source: str, target: str, body: bytes, to: ReplyTarget) -> Rendered:
@@ -105,10 +133,11 @@ def tell_as_stream(source: str, target: str, body: bytes, to: ReplyTarget) -> Re
 
     Raises Unreadable.
     """
-    reply = _made_by(_read_answer(source, body), source)
+    reply = _as_asked(_read_answer(source, body), source, to)
     encoder = ALL[target].encoder(to)
     deltas: list[Delta] = [ReplyStarted(id=reply.id, model=reply.model)]
-    deltas += [PartStarted(part=number, value=part) for number, part in enumerate(reply.message.parts)]
+    for number, part in enumerate(reply.message.parts):
+        deltas += [PartStarted(part=number, value=part), PartEnded(part=number)]
     deltas.append(
         ReplyProgressed(
             stop_reason=reply.stop_reason,
@@ -130,7 +159,11 @@ def gather_stream(source: str, target: str, body: bytes, to: ReplyTarget) -> Ren
     if reply.error is not None or not reply.is_complete:
         why = f"an error ({reply.error.message})" if reply.error is not None else "no end"
         raise Unreadable(f"{source} stream: found {why}, expected an answer")
-    rendered = ALL[target].render_reply(_made_by(reply, source), to)
+    return _written(reply, source, target, to)
+
+
+def _written(reply: Reply, source: str, target: str, to: ReplyTarget) -> Rendered:
+    rendered = ALL[target].render_reply(_as_asked(reply, source, to), to)
     return Rendered(rendered.body, _each_once([*rendered.losses, *foreign_in_reply(reply, source, target)]))
 
 
@@ -143,7 +176,10 @@ class StreamTranslator:
     def __init__(self, source: str, target: str, to: ReplyTarget) -> None:
         self._decoder = ALL[source].decoder()
         self._encoder = ALL[target].encoder(to)
+        self._calls = CallsAsAsked(to.prompt)
         self._maker = MAKERS.get(source)
+        self._names = (source, target)
+        self._losses: list[Loss] = []
         self._is_over = False
         self.usage: Usage | None = None
         """The last figures that the upstream told."""
@@ -151,6 +187,8 @@ class StreamTranslator:
         """The upstream told an error in its stream, or broke off before its end."""
         self.error: ReplyError | None = None
         """That error."""
+        self.has_begun = False
+        """Something of the reply was written, and not just that it failed."""
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the upstream's body; returns what the client gets now."""
@@ -182,7 +220,7 @@ class StreamTranslator:
 
     @property
     def losses(self) -> list[Loss]:
-        return self._encoder.losses
+        return _each_once([*self._encoder.losses, *self._losses])
 
     @property
     def warnings(self) -> list[str]:
@@ -194,17 +232,30 @@ class StreamTranslator:
         for number, delta in enumerate(deltas):
             if type(delta) is ReplyProgressed:
                 self.usage = delta.usage or self.usage
+                self._note_extra(delta.extra, None)
                 if delta.error is not None:
                     return self._broken_off(deltas[:number], delta)
-            elif type(delta) is PartStarted and type(delta.value) is Reasoning and delta.value.maker is None:
-                value = msgspec.structs.replace(delta.value, maker=self._maker)
-                deltas[number] = msgspec.structs.replace(delta, value=value)
-        return self._encoder.feed(deltas)
+            elif type(delta) is PartStarted:
+                self._note_extra(delta.value.extra, delta.part)
+                if type(delta.value) is Reasoning and delta.value.maker is None:
+                    value = msgspec.structs.replace(delta.value, maker=self._maker)
+                    deltas[number] = msgspec.structs.replace(delta, value=value)
+        written = self._encode(deltas)
+        self.has_begun = self.has_begun or bool(written)
+        return written
+
+    def _encode(self, deltas: list[Delta]) -> bytes:
+        return self._encoder.feed(self._calls.turn(deltas) if self._calls.is_needed else deltas)
+
+    def _note_extra(self, extra: Extra, part: int | None) -> None:
+        if extra:
+            self._losses += foreign_in_delta(extra, part, *self._names)
 
     def _broken_off(self, before: list[Delta], delta: ReplyProgressed) -> bytes:
         error = delta.error or ReplyError(message="the upstream's stream broke off")
+        self.has_begun = self.has_begun or bool(before)
         told = msgspec.structs.replace(delta, error=None, stop_reason=None)
-        written = self._encoder.feed([*before, told])
+        written = self._encode([*before, told])
         return written + self.fail(error, status_of(error))
 
 
@@ -214,7 +265,7 @@ def translate_error(
     """Turn the upstream's error answer into the client's: its status there, and its body."""
     error = ALL[source].parse_error(status, headers, body).error or ReplyError(message=f"status {status}")
     status = client_status(status, error, target)
-    return status, ALL[target].render_error(status, error.code or error.kind or "upstream_error", error.message)
+    return status, ALL[target].render_error(status, code_for(status, error, target), error.message)
 
 
 def _read_answer(source: str, body: bytes) -> Reply:
@@ -224,8 +275,8 @@ def _read_answer(source: str, body: bytes) -> Reply:
     return reply
 
 
-def _made_by(reply: Reply, source: str) -> Reply:
-    """Give sealed reasoning the maker that its dialect stands for, where the decoder knew none."""
+def _as_asked(reply: Reply, source: str, to: ReplyTarget) -> Reply:
+    """Put a reply into the client's terms: its names for the tools; and give reasoning the maker of its seal."""
     maker = MAKERS.get(source)
     parts = [
         msgspec.structs.replace(part, maker=maker)
@@ -233,7 +284,8 @@ def _made_by(reply: Reply, source: str) -> Reply:
         else part
         for part in reply.message.parts
     ]
-    return msgspec.structs.replace(reply, message=msgspec.structs.replace(reply.message, parts=parts))
+    message = message_as_asked(msgspec.structs.replace(reply.message, parts=parts), to.prompt)
+    return msgspec.structs.replace(reply, message=message)
 
 
 def _each_once(losses: list[Loss]) -> list[Loss]:

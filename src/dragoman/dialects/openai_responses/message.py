@@ -11,6 +11,7 @@ import msgspec
 
 from dragoman.canonical import Message, Role
 from dragoman.dialects.openai_responses.items import NAME, item_kind, read_item
+from dragoman.dialects.seals import PREFIX
 from dragoman.dialects.spelling import form_of, with_form
 from dragoman.dialects.values import JsonObject, as_text, text_of
 
@@ -44,8 +45,13 @@ def notes_of(message: Message) -> JsonObject:
 def raw_item(message: Message) -> Any:
     """Return the item that was read, if it was kept and still says what the message says; else None."""
     raw = notes_of(message).get("raw")
-    if raw is None:
+    if raw is None or _is_wrapped(raw):
         return None
     read = read_message(raw)
     is_unchanged = read.parts == message.parts and read.role == message.role
     return raw if is_unchanged else None
+
+
+def _is_wrapped(item: Any) -> bool:
+    """Say whether an item bears a seal in our wrapper, which no provider may get to see."""
+    return isinstance(item, dict) and as_text(item.get("encrypted_content")).startswith(PREFIX)

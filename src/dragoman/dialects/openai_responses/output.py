@@ -13,6 +13,7 @@ from dragoman.dialects.base import ReplyTarget
 from dragoman.dialects.openai_responses.items import NAME
 from dragoman.dialects.openai_responses.render_request import asked_fields
 from dragoman.dialects.seals import is_native, wrap
+from dragoman.dialects.statuses import openai_code
 from dragoman.dialects.values import JsonObject
 
 _REPEATED: JsonObject = {
@@ -134,17 +135,8 @@ def failed(response: JsonObject, error: ReplyError, status: int, output: list[Js
 
 
 def error_code(error: ReplyError, status: int) -> str:
-    """Name an error as Responses does: Codex tells by these whether to try again (openai 3.52.0, ResponseError)."""
-    words = f"{error.code} {error.kind} {error.message}".lower()
-    if "context_length" in words or "prompt is too long" in words:
-        return "context_length_exceeded"
-    if "insufficient_quota" in words:
-        return "insufficient_quota"
-    if status == 429:
-        return "rate_limit_exceeded"
-    if status in (503, 529):
-        return "server_is_overloaded"
-    return "invalid_prompt" if status == 400 else "server_error"
+    """Name an error as responses that failed do."""
+    return openai_code(error, status) or ("invalid_prompt" if status == 400 else "server_error")
 
 
 def write_usage(usage: Usage | None) -> JsonObject | None:
