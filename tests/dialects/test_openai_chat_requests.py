@@ -26,6 +26,7 @@ from dragoman.canonical import (
 from dragoman.dialects import ALL
 from dragoman.dialects.base import RequestTarget, Untranslatable
 from dragoman.dialects.exact import is_exact
+from dragoman.dialects.seals import wrap
 from dragoman.wire.splice import splice
 from fakes.corpus import SAMPLE, all_records_of, whole_corpus
 from fakes.replay import body_of
@@ -161,6 +162,18 @@ def test_every_recorded_request_comes_out_as_it_came_in(place: Path | None) -> N
 )
 def test_odd_spellings_come_out_as_they_came_in(body: dict[str, Any]) -> None:
     assert is_exact(again(body), body)
+
+
+def test_seals_of_other_makers_are_not_shown_to_chats_own_providers() -> None:
+    ours, others = (Reasoning(text="hm", signature="S", maker=maker) for maker in ("openai", "anthropic"))
+    details = [{"type": "reasoning.encrypted", "data": wrap(one), "index": 0} for one in (ours, others)]
+    wire = {"role": "assistant", "content": "a", "reasoning_content": "hmhm", "reasoning_details": details}
+    prompt = CHAT.parse_request(json.dumps({"messages": [wire]}).encode())
+    assert prompt.messages[0].parts == [ours, others, Text(text="a")]
+    (written,) = again({"messages": [wire]})["messages"]
+    assert written == {**wire, "reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "S"}]}
+    (alone,) = again({"messages": [{**wire, "reasoning_details": details[1:]}]})["messages"]
+    assert "reasoning_details" not in alone
 
 
 def test_an_edit_changes_what_was_edited_and_nothing_else() -> None:

@@ -13,6 +13,7 @@ from dragoman.dialects.exact import bare, settled, unlike
 from dragoman.dialects.openai_chat.content import NAME, read_call, read_part
 from dragoman.dialects.openai_chat.request import (
     ROLES,
+    is_wrapped,
     read_legacy_tool,
     read_message,
     read_plain,
@@ -54,8 +55,8 @@ def read_request(body: bytes) -> Prompt:
         extra={NAME: {**left, FORM: {"own": key, **_spelling(asked[key], key)}}},
         warnings=warnings,
     )
-    given = {name: value for name, value in asked.items() if name in _STRUCTURE}
-    return noted(prompt, NAME, unlike(_structure(prompt), given))
+    given = {name: value for name, value in asked.items() if name in _STRUCTURE and name != key}
+    return noted(prompt, NAME, unlike(_frame(prompt), given))
 
 
 def is_own(prompt: Prompt) -> bool:
@@ -67,7 +68,8 @@ def own_body(prompt: Prompt, model: str = "") -> JsonObject:
     """Write a prompt that was read from Chat; `model` replaces the name."""
     notes = form_of(prompt.extra, NAME)
     left = {key: value for key, value in prompt.extra[NAME].items() if key != FORM}
-    body = settled(_structure(prompt), notes, lambda whole: _means(whole, prompt)) | own_settings(prompt.settings, left)
+    body = settled(_frame(prompt), notes, lambda whole: _means(whole, prompt))
+    body |= _said(prompt, notes) | own_settings(prompt.settings, left)
     return {**body, "model": model} if model else body
 
 
@@ -88,15 +90,9 @@ def _spelling(value: Any, key: str) -> JsonObject:
     return {"plain": "texts" if is_texts else "json"}
 
 
-def _structure(prompt: Prompt) -> JsonObject:
-    """Write all but the settings and what only Chat knows."""
-    notes = form_of(prompt.extra, NAME)
+def _frame(prompt: Prompt) -> JsonObject:
+    """Write model, tools and stream: all but what is said, the settings, and what only Chat knows."""
     body: JsonObject = {} if prompt.model is None else {"model": prompt.model}
-    key = notes.get("own", "messages")
-    if key == "messages":
-        body[key] = [own_message(message) for message in prompt.messages]
-    else:
-        body[key] = _plain(prompt, notes.get("plain"))
     old = [tool for tool in prompt.tools if tool.extra.get(NAME, {}).get("functions")]
     new = [tool for tool in prompt.tools if not tool.extra.get(NAME, {}).get("functions")]
     if new:
@@ -106,6 +102,13 @@ def _structure(prompt: Prompt) -> JsonObject:
     if prompt.is_streamed:
         body["stream"] = True
     return body
+
+
+def _said(prompt: Prompt, notes: JsonObject) -> JsonObject:
+    key = notes.get("own", "messages")
+    if key == "messages":
+        return {key: [own_message(message) for message in prompt.messages]}
+    return {key: _plain(prompt, notes.get("plain"))}
 
 
 def _plain(prompt: Prompt, spelling: str | None) -> Any:
@@ -138,7 +141,11 @@ def _message(value: Any) -> Message:
     if key:
         notes["reasoning"] = key
     message = noted(message, NAME, notes)
-    return noted(message, NAME, unlike(write_message(message), value))
+    written = write_message(message)
+    if is_wrapped(objects_of(value, "reasoning_details")):
+        value = {key: one for key, one in value.items() if key != "reasoning_details"}
+        value |= {key: written[key] for key in ("reasoning_details",) if key in written}
+    return noted(message, NAME, unlike(written, value))
 
 
 _SPEAKERS = frozenset(ROLES) - {"tool", "function"}

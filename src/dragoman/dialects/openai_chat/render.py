@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dragoman.canonical import Loss, Prompt, Tool
-from dragoman.dialects.base import Rendered, RequestTarget, Untranslatable
+from dragoman.dialects.base import Rendered, RequestTarget
 from dragoman.dialects.efforts import effort_of
 from dragoman.dialects.losses import setting_path, tool_path
 from dragoman.dialects.openai_chat.noted import is_own, own_body
@@ -20,6 +20,7 @@ from dragoman.dialects.openai_chat.settings import write_response_format, write_
 from dragoman.dialects.openai_chat.turns import Arranger
 from dragoman.dialects.openai_chat.wire import own_message, write_tool
 from dragoman.dialects.openai_models import takes_cache_breakpoints, thinks
+from dragoman.dialects.stateful import refuse_stored
 from dragoman.dialects.values import JsonObject, object_of, objects_of, text_of, to_json
 
 _MAX_STOPS = 4
@@ -54,7 +55,7 @@ class _Renderer:
         """The choice of tools, as it is once `allowed_tools` was taken up."""
 
     def body(self) -> JsonObject:
-        self._refuse_what_is_elsewhere()
+        refuse_stored(self._prompt)
         is_openai = self._target.is_openai
         takes_marks = is_openai and takes_cache_breakpoints(self._model)
         writer = PartWriter(self._losses, is_openai=is_openai, takes_marks=takes_marks)
@@ -71,13 +72,6 @@ class _Renderer:
         if self._target.is_streamed:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
-
-    def _refuse_what_is_elsewhere(self) -> None:
-        kept = self._prompt.extra.get("openai_responses", {})
-        if self._prompt.previous_id or kept.get("conversation"):
-            raise Untranslatable(
-                "found previous_response_id or conversation: that history lies with another provider; send all of it"
-            )
 
     def _tools(self) -> list[Any]:
         written: list[Any] = []

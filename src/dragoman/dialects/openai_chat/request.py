@@ -56,7 +56,10 @@ def read_message(value: Any, part_reader: Any = read_part, call_reader: Any = re
     if role != "tool":
         parts = read_parts(value, part_reader, call_reader)
         if role == "assistant":
-            parts = _with_seals(parts, objects_of(value, "reasoning_details"))
+            details = objects_of(value, "reasoning_details")
+            parts = _with_seals(parts, details)
+            if is_wrapped(details):  # the wrapper is ours: no provider shall see it
+                extra = LEFT.these({key: one for key, one in extra[NAME].items() if key != "reasoning_details"})
         return Message(role=role, parts=parts, name=text_of(value, "name"), extra=extra)
     result = ToolResult(
         call_id=text_of(value, "tool_call_id"),
@@ -67,6 +70,11 @@ def read_message(value: Any, part_reader: Any = read_part, call_reader: Any = re
 
 
 _RESULT_KEYS = frozenset({"role", "content", "name", "tool_call_id"})
+
+
+def is_wrapped(details: list[JsonObject]) -> bool:
+    """Say whether seals of other makers came in wrappers of ours."""
+    return any(isinstance(one.get("data"), str) and one["data"].startswith(PREFIX) for one in details)
 
 
 def _with_seals(parts: list[AnyPart], details: list[JsonObject]) -> list[AnyPart]:

@@ -11,6 +11,7 @@ from dragoman.dialects.exact import bare, settled
 from dragoman.dialects.media import data_url
 from dragoman.dialects.openai_chat.content import NAME, read_call, read_part
 from dragoman.dialects.openai_chat.request import read_message, read_tool
+from dragoman.dialects.seals import is_native
 from dragoman.dialects.spelling import FORM, form_of
 from dragoman.dialects.values import JsonObject
 
@@ -58,7 +59,7 @@ def _said_fields(message: Message, notes: JsonObject) -> JsonObject:
         thoughts = [part for part in said if isinstance(part, Reasoning)]
         if any(part.text for part in thoughts):
             fields[key or "reasoning_content"] = "".join(part.text for part in thoughts)
-        details = [_detail(part) for part in thoughts if part.signature or part.encrypted]
+        details = [_detail(part) for part in thoughts if is_native(part, NAME)]
         if details:
             fields["reasoning_details"] = details
         said = [part for part in said if not isinstance(part, Reasoning)]
