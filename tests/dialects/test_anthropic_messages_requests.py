@@ -1,4 +1,4 @@
-"""Prompts of other dialects written as Messages: what Anthropic demands of a request, trap by trap (wire-facts 7.1, 8)."""
+"""Prompts of other dialects written as Messages: what Anthropic demands of a request (wire-facts 7.1 and 8)."""
 
 import json
 import re
@@ -63,8 +63,8 @@ def result(call: str | None, *parts: Any, **fields: Any) -> Message:
     return Message(role="tool", parts=[ToolResult(call_id=call, parts=texts, **fields)])
 
 
-def call(name: str, id: str | None = None, arguments: str = "{}") -> ToolCall:
-    return ToolCall(id=id, name=name, arguments=arguments)
+def call(name: str, call_id: str | None = None, arguments: str = "{}") -> ToolCall:
+    return ToolCall(id=call_id, name=name, arguments=arguments)
 
 
 def said(text: str) -> Wire:
@@ -245,7 +245,7 @@ def test_tools_are_written_and_those_of_servers_are_lost() -> None:
     body, losses = written(Prompt(messages=[user("hi")], tools=tools))
     schema = {"type": "object", "properties": {}}
     assert body["tools"] == [{"name": "f", "description": "d", "input_schema": schema, "strict": True}]
-    assert [loss.path for loss in losses] == ["$.tools[1]", "$.tools[2]"]
+    assert [loss.path for loss in losses] == ["tools[1]", "tools[2]"]
 
 
 def test_a_conversation_with_calls_declares_tools() -> None:

@@ -33,12 +33,16 @@ FILES = {
     "openai_chat": ("openai-chat",),
     "openai_responses": ("openai-responses",),
     "anthropic_messages": ("anthropic-messages",),
+    "bedrock_invoke": ("bedrock-invoke",),
+    "bedrock_converse": ("bedrock-converse",),
     "ollama_chat": ("ollama-chat", "ollama-generate"),
 }
 BESIDE = {
     "openai_chat": ("openai-completions", "openai-embeddings"),
     "openai_responses": ("openai-responses-aux",),
     "anthropic_messages": ("anthropic-complete", "anthropic-count-tokens"),
+    "bedrock_invoke": (),
+    "bedrock_converse": (),
     "ollama_chat": (),
 }
 """Other endpoints of the same dialects."""
@@ -52,12 +56,18 @@ def whole_corpus() -> Path | None:
 
 def records_of(dialect: str) -> list[Record]:
     """Records of the dialect's main endpoints."""
-    return [record for name in FILES[dialect] for record in read_records(corpus(), name)]
+    return [record for name in FILES[dialect] for record in read_records(corpus(), name) if _is_of(dialect, record)]
 
 
 def all_records_of(dialect: str, place: Path) -> list[Record]:
     """Records of all endpoints of the dialect that we decode."""
-    return [record for name in (*FILES[dialect], *BESIDE[dialect]) for record in read_records(place, name)]
+    names = (*FILES[dialect], *BESIDE[dialect])
+    return [record for name in names for record in read_records(place, name) if _is_of(dialect, record)]
+
+
+def _is_of(dialect: str, record: Record) -> bool:
+    """InvokeModel carries other vendors' bodies too, which are no dialect of ours."""
+    return dialect != "bedrock_invoke" or "anthropic." in record["path"]
 
 
 def truths_of(dialect: str, place: Path | None = None) -> dict[str, Record]:
@@ -106,6 +116,8 @@ def disagreements(dialect: str, reply: Reply, truth: Record) -> list[tuple[str, 
         "openai_chat": _compare_chat,
         "openai_responses": _compare_responses,
         "anthropic_messages": _compare_messages,
+        "bedrock_invoke": _compare_invoke,
+        "bedrock_converse": _compare_converse,
         "ollama_chat": _compare_ollama,
     }[dialect]
     pairs = list(compare(reply, truth["expect"]))
@@ -170,6 +182,20 @@ def _compare_messages(reply: Reply, expected: Record) -> Pairs:
 def _compare_ollama(reply: Reply, expected: Record) -> Pairs:
     yield "text", text_of(reply.message), expected["text"]
     yield "tool_calls", calls_of(reply.message), _calls(expected["tool_calls"])
+    yield "stop_reason", reply.native_stop_reason, expected["stop_reason"]
+    yield from _usage(reply, expected)
+
+
+def _compare_invoke(reply: Reply, expected: Record) -> Pairs:
+    yield "text", text_of(reply.message), expected["text"]
+
+
+def _compare_converse(reply: Reply, expected: Record) -> Pairs:
+    yield "text", text_of(reply.message), expected["text"]
+    yield "thinking", thinking_of(reply.message), expected.get("thinking", "")
+    yield "tool_calls", calls_of(reply.message), _calls(expected["tool_calls"])
+    signatures = [part.signature for part in reply.message.parts if isinstance(part, Reasoning)]
+    yield "signatures", [one for one in signatures if one], expected.get("signatures", [])
     yield "stop_reason", reply.native_stop_reason, expected["stop_reason"]
     yield from _usage(reply, expected)
 

@@ -12,10 +12,10 @@ from dragoman.dialects.detect import detect
 
 __all__ = ["ALL", "PARSER_VERSION", "detect"]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Rises when a parser gets better, so that older records can be parsed again."""
 
-_DECODED = ("openai_chat", "openai_responses", "anthropic_messages", "ollama_chat")
+_DECODED = ("openai_chat", "openai_responses", "anthropic_messages", "bedrock_invoke", "ollama_chat")
 
 
 class _Dialects(Mapping[str, Dialect]):

@@ -43,6 +43,8 @@ PROMPT_ENDPOINTS = frozenset(
         (MESSAGES, "messages"),
         (MESSAGES, "count_tokens"),
         (MESSAGES, "complete"),
+        (INVOKE, "invoke"),
+        (INVOKE, "invoke_stream"),
         (OLLAMA, "chat"),
         (OLLAMA, "generate"),
         (OLLAMA, "embed"),

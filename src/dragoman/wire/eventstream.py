@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 _PRELUDE = struct.Struct(">III")
+_LENGTHS = struct.Struct(">II")
+_U32 = struct.Struct(">I")
 _MIN_FRAME_BYTES = 16
 _MAX_FRAME_BYTES = 24 * 1024 * 1024
 _STRING = 7
@@ -75,16 +77,33 @@ class EventStreamParser:
         return [Message(headers, frame[payload_at:-4], start, self._at)]
 
 
+class FrameWriter:
+    """Writes frames that all have the same headers."""
+
+    __slots__ = ("_block",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._block = _write_headers(headers)
+
+    def write(self, payload: bytes) -> bytes:
+        block = self._block
+        first = _LENGTHS.pack(_MIN_FRAME_BYTES + len(block) + len(payload), len(block))
+        body = first + _U32.pack(zlib.crc32(first)) + block + payload
+        return body + _U32.pack(zlib.crc32(body))
+
+
 def encode_message(headers: Mapping[str, str], payload: bytes) -> bytes:
     """Write a frame whose headers are all strings, as Bedrock's are."""
+    return FrameWriter(headers).write(payload)
+
+
+def _write_headers(headers: Mapping[str, str]) -> bytes:
     block = bytearray()
     for name, value in headers.items():
         name_bytes, value_bytes = name.encode(), value.encode()
         block += struct.pack(">B", len(name_bytes)) + name_bytes
         block += struct.pack(">BH", _STRING, len(value_bytes)) + value_bytes
-    first = struct.pack(">II", _MIN_FRAME_BYTES + len(block) + len(payload), len(block))
-    body = first + zlib.crc32(first).to_bytes(4, "big") + bytes(block) + payload
-    return body + zlib.crc32(body).to_bytes(4, "big")
+    return bytes(block)
 
 
 def _fits(total: int, headers_length: int) -> bool:

@@ -233,7 +233,11 @@ class MessagesEncoder:
         delta.update({key: value for key, value in self._extra.items() if key in _IN_DELTA})
         beside = {key: value for key, value in self._extra.items() if key not in _IN_DELTA}
         out += self._event("message_delta", delta=delta, usage=write_usage(self._usage), **beside)
-        return out + self._event("message_stop")
+        return out + self._event("message_stop", **self.last_words(self._usage))
+
+    def last_words(self, usage: Usage | None) -> JsonObject:
+        """Say what message_stop carries beside its name: nothing with Anthropic."""
+        return {}
 
     def next_index(self) -> int:
         """Number the next block."""

@@ -4,7 +4,7 @@ Promise: blocks are told apart by their index; a body that holds several message
 retry in the middle), goes on counting. Usage is merged: what message_delta repeats replaces what was known.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from dragoman.canonical import (
     AnyPart,
@@ -22,15 +22,24 @@ from dragoman.canonical import (
 )
 from dragoman.dialects.anthropic_messages.content import NAME, read_block, read_call, read_stop, read_usage
 from dragoman.dialects.anthropic_messages.reply import leftovers, read_error, stop_sequence_of
-from dragoman.dialects.frames import SseFrames
+from dragoman.dialects.frames import Notes, SseFrames
 from dragoman.dialects.values import JsonObject, as_text, list_of, merge_grown, object_of, text_of, to_json, whole_of
+
+
+class Frames(Protocol):
+    """Where the events come from: pairs of a name and a JSON value."""
+
+    notes: Notes
+
+    def feed(self, data: bytes) -> list[tuple[str, Any]]: ...
+    def end(self) -> list[tuple[str, Any]]: ...
 
 
 class MessagesDecoder:
     """Turns one stream into deltas."""
 
-    def __init__(self) -> None:
-        self._frames = SseFrames()
+    def __init__(self, frames: Frames | None = None) -> None:
+        self._frames: Frames = frames or SseFrames()
         self._usage: JsonObject = {}
         self._blocks: dict[int | None, _Block] = {}
         self._part = 0
