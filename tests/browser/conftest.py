@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from dragoman.simulator import Server
 from fakes.dragoman import Dragoman, running_dragoman, simulator_as_provider
@@ -17,6 +17,7 @@ from fakes.simulated import running_simulator
 
 CHROMIUM = os.environ.get("DRAGOMAN_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_MS = 15_000
+"""For what must come; a loaded machine with two cores is slow to draw."""
 
 OpenPage = Callable[..., Page]
 
@@ -44,6 +45,7 @@ def dragoman(simulator: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium was found; install chromium, or name it by DRAGOMAN_CHROMIUM")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

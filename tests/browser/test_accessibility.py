@@ -1,15 +1,12 @@
 """axe finds nothing serious on any screen, in either theme."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from playwright.sync_api import Page, expect
 
+from fakes.axe import serious
 from fakes.browsing import call, chat
 from fakes.dragoman import Dragoman
 
-AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
 THEMES = ["light", "dark"]
 
 SIGNS = {
@@ -26,6 +23,7 @@ SCREENS = {
     "nothing found": ("/ui/traffic?q=model:wolf", "text=match"),
     "connect": ("/ui/connect", "role=tabpanel"),
     "providers": ("/ui/providers", "article"),
+    "no routes": ("/ui/routes", "text=There are no routes"),
     "storage": ("/ui/settings/storage", "text=On disk"),
     "appearance": ("/ui/settings/appearance", "text=Theme"),
     "shortcuts": ("/ui/settings/shortcuts", "kbd"),
@@ -87,17 +85,3 @@ def test_form_of_a_provider(theme: str, open_page) -> None:
     page.get_by_label("A key stored here").check()
     page.get_by_text("More", exact=True).click()
     assert serious(page) == []
-
-
-def serious(page: Page) -> list[str]:
-    """Run axe, and give what it calls serious or critical, with where it is."""
-    # The page forbids inline scripts, so the text is run by the driver.
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{one['id']}: {one['help']}: {node['target']} {node.get('failureSummary', '')[:300]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"][:4]
-    ]
