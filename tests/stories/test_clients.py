@@ -56,8 +56,25 @@ def send(url: str, shape: Shape, prefix: str = "") -> tuple[http.client.HTTPResp
         connection.close()
 
 
+def is_signed(shape: Shape) -> bool:
+    return any(value.startswith("AWS4-") for _, value in shape.headers)
+
+
+PASSING = [one for one in SHAPES if not is_signed(one)]
+
+
+@pytest.mark.parametrize("prefix", ["", "/any"])
+def test_a_request_signed_for_dragoman_is_refused_before_it_is_sent(place: Place, prefix: str) -> None:
+    (shape,) = [one for one in SHAPES if is_signed(one)]
+    before = len(place.provider.received)
+    reply, body = send(place.dragoman.url, shape, prefix)
+    assert (reply.status, reply.headers["x-amzn-errortype"]) == (403, "AccessDeniedException")
+    assert b"scheme: sigv4" in body
+    assert len(place.provider.received) == before
+
+
 @pytest.mark.parametrize("prefix", ["", "/any", "/~a-run"])
-@pytest.mark.parametrize("shape", SHAPES, ids=[f"{one.client}-{one.dialect}" for one in SHAPES])
+@pytest.mark.parametrize("shape", PASSING, ids=[f"{one.client}-{one.dialect}" for one in PASSING])
 def test_a_request_as_it_was_seen_passes_untouched_and_is_understood(place: Place, shape: Shape, prefix: str) -> None:
     reply, body = send(place.dragoman.url, shape, prefix)
     received = place.provider.received[-1]

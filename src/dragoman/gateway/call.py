@@ -14,7 +14,7 @@ import msgspec
 
 from dragoman.canonical import Loss, Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
-from dragoman.gateway.heads import OutgoingRequest, request_head, signed
+from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault, signed
 from dragoman.gateway.request import Prepared, Request
 from dragoman.gateway.routing import Plan, Way, may_name_model
 from dragoman.gateway.translated_heads import translated_head
@@ -187,6 +187,7 @@ def plain_call(question: Question, upstream: Upstream, target: bytes) -> Call:
     """Make the call of a request that no route takes: as it came."""
     if upstream.fault is not None:
         raise CannotCall(401, "no_credential", upstream.fault)
+    _check_signature(question, upstream)
     call = Call(upstream, target, question.body)
     call.method = question.request.head.method
     call.use(question.request.prepared_for(upstream, target))
@@ -204,9 +205,15 @@ def make_call(plan: Plan, question: Question, route: Route, target: Target) -> C
         raise CannotCall(401, "no_credential", upstream.fault)
     dialect = target_dialect(target, upstream.dialects, way.dialect)
     if dialect == way.dialect:
+        _check_signature(question, upstream)
         return _untranslated(question, upstream, route, target)
     assert dialect is not None
     return _translated(question, upstream, route, target, dialect)
+
+
+def _check_signature(question: Question, upstream: Upstream) -> None:
+    if fault := signature_fault(question.request.head, upstream):
+        raise CannotCall(403, "signed_for_dragoman", fault)
 
 
 def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> bool:

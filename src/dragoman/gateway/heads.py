@@ -72,6 +72,21 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
     return OutgoingRequest(lines, written, alterations)
 
 
+def signature_fault(head: RequestHead, upstream: Upstream) -> str | None:
+    """Say why a request that its client signed (AWS's SigV4) cannot go on: the signature holds for our host alone."""
+    if upstream.has_own_auth or head.host == upstream.host_header:
+        return None
+    given = head.get(b"authorization")
+    if given is None or not given.startswith(b"AWS4-"):
+        return None
+    host = (head.host or b"another host").decode("latin-1")
+    return (
+        f"the request is signed for {host}, and {upstream.host_header.decode('latin-1')} would not take it: "
+        f"give Dragoman credentials for the provider {upstream.slug}, with `auth: {{scheme: sigv4}}` (signs anew, with "
+        "AWS_ACCESS_KEY_ID or a profile) or `auth: {scheme: bearer, key_env: AWS_BEARER_TOKEN_BEDROCK}`"
+    )
+
+
 def signed(outgoing: OutgoingRequest, upstream: Upstream, method: str, target: bytes, body: bytes) -> OutgoingRequest:
     """Sign a head, for a provider that wants that; the body is whole by then."""
     if upstream.sign is None:

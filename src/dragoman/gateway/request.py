@@ -11,7 +11,7 @@ import hmac
 import re
 
 from dragoman.gateway import answers
-from dragoman.gateway.heads import OutgoingRequest, request_head
+from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault
 from dragoman.gateway.routing import Plan, Way, asks_for_websocket
 from dragoman.gateway.upstream import Upstream
 from dragoman.wire.headers import FieldBook, Fields, list_items
@@ -202,6 +202,8 @@ class RequestBook:
                 return refusal
         if upstream.fault is not None:
             return 401, "no_credential", upstream.fault
+        if fault := signature_fault(head, upstream):
+            return 403, "signed_for_dragoman", fault
         if asks_for_websocket(head):
             if upstream.refuses_websocket:
                 return 426, "no_websocket", f"provider {upstream.slug} is set not to speak WebSocket; use POST"
