@@ -313,6 +313,16 @@ async def test_an_error_in_the_stream_before_the_first_word_leads_to_the_next_ta
     assert len(heads) == 2
 
 
+async def test_words_and_an_error_that_come_at_once_are_both_passed_on(tmp_path: Path) -> None:
+    error = chunk(b'data: {"error":{"message":"broke","type":"server_error"}}\n\n')
+    async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
+        openai.reply(STREAM_HEAD + frame({"content": "Hel"}) + error + b"0\r\n\r\n")
+        reply = await ask(running, messages(stream=True))
+    assert reply.status == 200
+    assert b"Hel" in reply.body
+    assert events(dechunk(reply.body))[-1][0] == "error"
+
+
 async def test_a_stream_that_dies_ends_in_the_dialect_s_own_error(tmp_path: Path) -> None:
     async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
         openai.reply(STREAM_HEAD + frame({"content": "Hel"}), closes=True)

@@ -129,7 +129,7 @@ class TranslatedRelay(TriedRelay):
         out = self._guarded(stream.feed, data)
         if out is None:
             return
-        if not self.status and stream.has_failed:
+        if stream.has_failed and not self.status and not stream.has_begun:
             self._fail_early(stream)
         elif out:
             self._send(out)
@@ -138,7 +138,7 @@ class TranslatedRelay(TriedRelay):
         out = self._guarded(lambda _: stream.end(), b"")
         if out is None:
             return
-        if not self.status and (stream.has_failed or not out):
+        if not self.status and not stream.has_begun:
             self._fail_early(stream)
             return
         if out:
