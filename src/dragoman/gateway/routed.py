@@ -43,7 +43,8 @@ class RoutedExchange(Exchange):
     """One request that a route may take."""
 
     __slots__ = (
-        "_call", "_has_other", "_is_waiting", "_outcome", "_question", "_route", "_trailers", "_tried", "_tries",
+        "_call", "_has_other", "_is_waiting", "_noted", "_outcome", "_question", "_route", "_trailers",
+        "_tried", "_tries",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", client: "ClientSide", request: Request, length: bytes) -> None:
@@ -51,6 +52,8 @@ class RoutedExchange(Exchange):
         self._question: Question | None = None
         self._route: Route | None = None
         self._call: Call | None = None
+        self._noted: Call | None = None
+        """The call whose body stands on record."""
         self._trailers: Fields = []
         self._outcome: asyncio.Future[Failed | None] | None = None
         """Of the present attempt: None when its reply is passed on."""
@@ -291,7 +294,8 @@ class RoutedExchange(Exchange):
         side.depth = self._depth
         relay = self._relay = self._relay_for(side, call)
         assert self._question is not None
-        if call.body is not self._question.body and self._tries == 1:
+        if call.body is not self._question.body and call is not self._noted:
+            self._noted = call
             self.record.upstream_body(self._number, call.body)
         head, written = call.head()
         self._note_call(call, side.use_count, side.times_ns, written)
