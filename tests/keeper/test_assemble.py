@@ -321,6 +321,18 @@ def test_a_try_that_sends_the_same_does_not_write_it_again() -> None:
     assert made.detail.row.losses == 1
 
 
+def test_another_target_without_losses_has_none() -> None:
+    made = recording(
+        *asked_through_route("a"),
+        AttemptClosed("a", START + 13 * MS, 1, "connect", "refused"),
+        UpstreamBody("a", START + 13 * MS, 2, b"{}"),
+        attempt("a", 2, dialect="ollama_chat"),
+        *streamed("a"),
+        *ended("a"),
+    )
+    assert made.detail.losses == []
+
+
 def test_a_later_try_s_losses_stand_in_place_of_an_earlier_one_s() -> None:
     made = recording(
         *asked_through_route("a"),

@@ -14,7 +14,9 @@ from dragoman.keeper.understand import understand, understand_again
 from dragoman.records.exchange import Recording
 from fakes.playbook import (
     CHAT_BODY,
+    MESSAGES_BODY,
     MS,
+    SENT_EVENTS,
     START,
     STREAM_BODY,
     asked,
@@ -266,3 +268,22 @@ def test_a_translated_error_is_the_provider_s_own() -> None:
     row = made.detail.row
     assert (row.state, row.error_code, row.error_message) == ("error", "rate_limit_exceeded", "Rate limit reached")
     assert (made.response_body, made.upstream_response) == (sent, told)
+
+
+def test_a_translated_reply_streams_as_the_client_sees_it() -> None:
+    """The provider answered whole; the client asked for a stream and got one. And the other way round."""
+    whole_reply = [
+        *asked_through_route("a"),
+        head("a", media=b"application/json", framing="length"),
+        Chunk("a", START + 20 * MS, json.dumps(ANSWER).encode()),
+        sent_head("a"),
+        *(SentChunk("a", START + 21 * MS, event) for event in SENT_EVENTS),
+        closed("a"),
+    ]
+    row = read(*whole_reply).detail.row
+    assert (row.is_streamed, row.first_token_ns, row.output) == (True, None, 7)
+    whole_asked = json.dumps({**json.loads(MESSAGES_BODY), "stream": False}).encode()
+    stream = translated("a")
+    stream[1:3] = [RequestBody("a", START, whole_asked), RequestEnded("a", START, len(whole_asked))]
+    row = read(*stream).detail.row
+    assert (row.is_streamed, row.first_token_ns, row.reply_preview) == (False, 20 * MS, "Hello, great sea.")

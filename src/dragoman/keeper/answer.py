@@ -61,13 +61,13 @@ def with_client(row: Row) -> Spoken:
 
 
 def with_provider(row: Row) -> Spoken:
-    """Say what was spoken with the provider: of a translated call, the like endpoint of its dialect."""
+    """Say what was spoken with the provider: of a translated call, the like endpoint of its dialect. Whether that
+    streams is for its media type to say: a reply may come whole and leave as a stream, or the other way round."""
     if row.upstream_dialect is None or row.upstream_dialect == row.dialect:
         return with_client(row)
     if row.endpoint not in _GENERATES.get(row.dialect or "", ()):
         return Spoken(row.upstream_dialect, row.endpoint)
-    whole, streamed = _GENERATES.get(row.upstream_dialect, (None, None))
-    return Spoken(row.upstream_dialect, streamed if row.is_streamed else whole)
+    return Spoken(row.upstream_dialect, _GENERATES.get(row.upstream_dialect, (None, None))[0])
 
 
 class Answer(NamedTuple):

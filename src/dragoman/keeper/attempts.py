@@ -47,14 +47,16 @@ class Attempts:
 
     @property
     def losses(self) -> list[Loss]:
-        """List what was lost in the translation that counts: that of the last try."""
-        return [loss for failed, loss in self._losses if self.is_translated or failed == self.failed]
+        """List what was lost in the translation that counts: that for the last try's target."""
+        return [loss for _, loss in self._losses]
 
     def take_body(self, record: UpstreamBody) -> None:
         self._body, self._body_of = record, None
 
     def open(self, record: AttemptOpened, at_ns: int) -> None:
-        attempt = attempt_of(record, at_ns)
+        attempt, before = attempt_of(record, at_ns), self.last
+        if before is not None and _target_of(before) != _target_of(attempt):
+            self._losses = [(failed, loss) for failed, loss in self._losses if failed == self.failed]
         self.all.append(attempt)
         if self._body is not None and self._body_of is None:
             self._body_of = (attempt.dialect, attempt.model)
@@ -80,7 +82,7 @@ class Attempts:
         return self.all
 
     def take_losses(self, record: Lost) -> None:
-        """Add losses; those of a later try's request stand in place of an earlier one's."""
+        """Add losses; those for a later target stand in place of an earlier one's."""
         made = [Loss(direction=record.direction, path=path, reason=reason) for path, reason in record.losses]
         self._losses = [
             (failed, loss)
@@ -88,6 +90,10 @@ class Attempts:
             if failed == self.failed or loss.direction != record.direction
         ]
         self._losses += [(self.failed, loss) for loss in made]
+
+
+def _target_of(attempt: Attempt) -> tuple[str, str | None, str | None]:
+    return attempt.provider, attempt.dialect, attempt.model
 
 
 def _with_body(message: str, head: ResponseHead | None, body: bytes) -> str:

@@ -141,7 +141,7 @@ class OpenExchange:
         if self.request is not None:
             add_request_facts(row, self.request)
         if self.reading is not None:
-            row.is_streamed = True
+            row.is_streamed = True if row.upstream_dialect is None else row.is_streamed
             row.first_token_ns, row.last_token_ns = self.reading.first_token_ns, self.reading.last_token_ns
             row.output, row.is_estimated = self.reading.estimated_tokens, True
         return row
@@ -188,9 +188,8 @@ class OpenExchange:
         assembly = self.assembly
         if assembly.head is None or not assembly.reply.data:
             return None
-        row, is_asked = assembly.row(), self.request is not None and bool(self.request.is_streamed)
-        row.is_streamed = is_asked
-        return live_reading(row, assembly.head, assembly.reply.data[0], is_asked=is_asked)
+        is_asked = self.request is not None and bool(self.request.is_streamed)
+        return live_reading(assembly.row(), assembly.head, assembly.reply.data[0], is_asked=is_asked)
 
     def _feed(self, reading: StreamReading, from_piece: int) -> list[TimedDelta]:
         assembly, deltas = self.assembly, []

@@ -40,7 +40,7 @@ def read_reply(recording: Recording, request: RequestFacts, reading: StreamReadi
     if reading is None and (reading := _begin_reading(answer, request)) is not None:
         _read_frames(reading, answer)
     if reading is not None:
-        row.is_streamed = True
+        row.is_streamed = True if row.upstream_dialect is None else row.is_streamed
         row.first_token_ns, row.last_token_ns = reading.first_token_ns, reading.last_token_ns
         recording.detail.warnings += [f"reply: {warning}" for warning in reading.warnings]
         if not reading.deltas_total and answer.facts.is_whole:
@@ -48,7 +48,8 @@ def read_reply(recording: Recording, request: RequestFacts, reading: StreamReadi
             recording.detail.warnings.append("reply: no frame of the stream could be understood")
         _add_reply(recording, reading.reply())
         return
-    row.is_streamed = _came_in_pieces(row, answer)
+    if row.upstream_dialect is None:
+        row.is_streamed = _came_in_pieces(row, answer)
     _read_whole_reply(recording, answer)
 
 
