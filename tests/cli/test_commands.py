@@ -36,7 +36,7 @@ def test_the_version_is_printed_without_loading_the_command_line(tmp_path: Path)
     assert done.stdout.endswith("False\n")
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "simulate", "env", "run", "export", "doctor", "verify"])
+@pytest.mark.parametrize("command", ["serve", "demo", "simulate", "env", "run", "export", "routes", "doctor", "verify"])
 def test_each_command_explains_itself(tmp_path: Path, command: str) -> None:
     done = run(tmp_path, command, "--help")
     assert done.returncode == 0

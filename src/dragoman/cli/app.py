@@ -3,7 +3,7 @@
 import typer
 
 from dragoman import __version__
-from dragoman.cli import demo, doctor, env, export, run, serve, simulate, verify
+from dragoman.cli import demo, doctor, env, export, routes, run, serve, simulate, verify
 from dragoman.cli.start import ending_well
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("simulate")(simulate.simulate)
 app.command("env")(env.env)
 app.command("run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(run.run)
 app.command("export")(export.export)
+app.add_typer(routes.app, name="routes")
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 

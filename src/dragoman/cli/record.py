@@ -59,12 +59,20 @@ class Running:
 
     def get(self, path: str, **query: object) -> bytes:
         """Ask the API. Raises what its error stands for."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        return self._send(path + (f"?{urlencode(asked)}" if asked else ""), None)
+
+    def post(self, path: str, body: object) -> bytes:
+        """Tell the API something as JSON. Raises what its error stands for."""
+        return self._send(path, json.dumps(body).encode())
+
+    def _send(self, target: str, body: bytes | None) -> bytes:
         import urllib.error
         import urllib.request
 
-        asked = {name: value for name, value in query.items() if value is not None}
-        target = f"{self._run.api_url}{path}" + (f"?{urlencode(asked)}" if asked else "")
-        request = urllib.request.Request(target)
+        request = urllib.request.Request(f"{self._run.api_url}{target}", data=body)
+        if body is not None:
+            request.add_header("content-type", "application/json")
         if self._password:
             request.add_header("authorization", f"Bearer {self._password}")
         try:

@@ -1,0 +1,254 @@
+"""`dragoman routes`: list them, ask which one takes a model and why, take over those of other tools.
+
+Through the Dragoman that runs on the data directory, else from the files and what was edited last.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dragoman.cli import options
+from dragoman.cli.record import Running
+from dragoman.config import Start
+from dragoman.errors import BadRequest
+from dragoman.records.setup import Setup
+from dragoman.supervisor import place
+
+app = typer.Typer(help="See which model name goes where, and take over routes of other tools.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_routes(
+    data_dir: options.DataDir = None, config_file: options.ConfigFile = None, as_json: options.AsJson = False
+) -> None:
+    """List all routes in the order in which they are asked."""
+    start = options.load(config_file, data_dir)
+    running = _running(start)
+    routes = json.loads(running.get("/api/routes"))["items"] if running else _listed(start)
+    if as_json:
+        print(json.dumps(routes, indent=2))
+        return
+    if not routes:
+        print("There are no routes: every request goes to the default provider of its dialect.")
+        return
+    rows = [("NAME", "TAKES", "PRIORITY", "GOES TO", "FROM")]
+    rows += [
+        (one["name"], _takes(one), str(one["priority"]), _targets(one), one["source"].removeprefix("file:"))
+        for one in routes
+    ]
+    _print_table(rows)
+
+
+@app.command("explain")
+def explain(
+    model: Annotated[str | None, typer.Argument(help="What the client asks for.", show_default=False)] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Path that it asks for, such as /v1/messages.", show_default=False)
+    ] = None,
+    dialect: Annotated[str | None, typer.Option(help="What it speaks, in place of a path.", show_default=False)] = None,
+    body: Annotated[
+        Path | None, typer.Option(help="File with a request's JSON; - is standard input.", show_default=False)
+    ] = None,
+    data_dir: options.DataDir = None,
+    config_file: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say which route takes a request and why, and what would be sent. Sends nothing. Ends with 1 when none does."""
+    if model is None and body is None:
+        raise BadRequest("expected a model's name, or a request with --body")
+    start = options.load(config_file, data_dir)
+    asked = {"model": model, "path": path, "dialect": dialect, "body": _read(body) if body else None}
+    running = _running(start)
+    found = json.loads(running.post("/api/routes/explain", asked)) if running else _explained(start, asked)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print("\n".join(_story(found)))
+    if found["status"] != "matched":
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_routes(
+    file: Annotated[
+        Path, typer.Argument(help="Configuration of llm-proxy, llm-observe-proxy or LiteLLM; - is standard input.")
+    ],
+    write: Annotated[
+        Path | None, typer.Option(help="Add it to this dragoman.yaml; keys go into the vault.", show_default=False)
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep it in the running Dragoman, as if edited there.")] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help="What the file is, when it does not tell.", show_default=False)
+    ] = None,
+    data_dir: options.DataDir = None,
+    config_file: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Read another tool's configuration as providers and routes. Without --write and --save, show what it gives."""
+    start = options.load(config_file, data_dir)
+    text = _read(file)
+    if save:
+        _save(start, text, form, as_json=as_json)
+        return
+    from dragoman.config import imports
+    from dragoman.config.imports.written import as_yaml, write_into
+
+    found = imports.read(text, form, _setup(start).providers)
+    problems = [{"where": one.where, "message": one.message} for one in found.problems]
+    if write is None:
+        answer = {"format": found.format, "yaml": as_yaml(found), "problems": problems}
+        print(json.dumps(answer, indent=2) if as_json else answer["yaml"], end="\n" if as_json else "")
+        _tell_problems(problems)
+        secrets = [one.provider.slug for one in found.providers if one.secret is not None]
+        if secrets:
+            print(f"Keys of {', '.join(secrets)} stood in the file; --write or --save puts them into the vault.",
+                  file=sys.stderr)  # fmt: skip
+        return
+    left = write_into(found, write)
+    fresh = [one for one in found.providers if f"provider {one.provider.slug}" not in left]
+    _keep_keys(start, {one.provider.slug: one.secret for one in fresh if one.secret is not None})
+    count = len(found.providers) + len(found.routes) - len(left)
+    print(f"{count} entries written to {write}; use it with: dragoman --config {write}", file=sys.stderr)
+    for one in left:
+        print(f"left as it was: {one}", file=sys.stderr)
+    _tell_problems(problems)
+
+
+def _running(start: Start) -> Running | None:
+    run = options.find_running(Path(start.config.data_dir))
+    return Running(run, os.environ.get(start.config.server.password_env)) if run else None
+
+
+def _setup(start: Start) -> Setup:
+    """Give the Setup with which a Dragoman would begin."""
+    return place.settled(start, Path(start.config.data_dir), start.config.server.port).setup
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadRequest(f"{file} cannot be read: {reason}") from error
+
+
+def _listed(start: Start) -> list[dict[str, Any]]:
+    import msgspec
+
+    from dragoman.api.shapes import route_shape
+    from dragoman.records.route import RouteTable
+
+    table = RouteTable(_setup(start).routes)
+    return [{**msgspec.to_builtins(route_shape(one)), "source": one.source} for one in table.routes]
+
+
+def _explained(start: Start, asked: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
+
+    from dragoman.api.explain import Place
+    from dragoman.api.explain import explain as explain_here
+    from dragoman.api.route_schemas import ExplainBody
+
+    server = start.config.server
+    here = Place(_setup(start), Path(start.config.data_dir), place.url_of(server.host, server.port))
+    try:
+        wanted = msgspec.convert(asked, ExplainBody)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from error
+    return msgspec.to_builtins(explain_here(here, wanted, {}))
+
+
+def _save(start: Start, text: str, form: str | None, *, as_json: bool) -> None:
+    running = _running(start)
+    if running is None:
+        message = f"no Dragoman runs on {start.config.data_dir}; start it, or write a file with --write"
+        raise BadRequest(message)
+    found = json.loads(running.post("/api/routes/import", {"text": text, "format": form, "save": True}))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        saved = ", ".join(one["name"] for one in found["routes"]) or "none"
+        print(f"Routes: {saved}")
+    _tell_problems(found["problems"])
+
+
+def _keep_keys(start: Start, keys: dict[str, str]) -> None:
+    if not keys:
+        return
+    from dragoman.security import vault
+
+    data_dir = Path(start.config.data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for slug, key in keys.items():
+        vault.write_key(data_dir, slug, key)
+    print(f"keys of {', '.join(keys)} put into the vault in {data_dir}", file=sys.stderr)
+
+
+def _tell_problems(problems: Iterable[dict[str, str]]) -> None:
+    for one in problems:
+        print(f"not taken over: {one['where']}: {one['message']}", file=sys.stderr)
+
+
+# How it is told
+
+
+def _takes(route: dict[str, Any]) -> str:
+    model = route["model"] or "any model"
+    said = f"{model} under {route['prefix']}" if route["prefix"] else model
+    return said if route["is_active"] else f"{said} (off)"
+
+
+def _targets(route: dict[str, Any]) -> str:
+    return ", then ".join(_target(one) for one in route["targets"])
+
+
+def _target(target: dict[str, Any]) -> str:
+    said = target["provider"] + (f" {target['model']}" if target["model"] else "")
+    return f"{said} ({target['dialect']})" if target["dialect"] else said
+
+
+def _story(found: dict[str, Any]) -> list[str]:
+    lines = [f"{one['route']:<24} {one['outcome'].replace('_', ' '):<13} {one['why']}" for one in found["verdicts"]]
+    if found["route"] is None:
+        goes = found["default_provider"]
+        lines.append(f"No route takes it; it goes to {goes}." if goes else "No route takes it, and nobody else does.")
+        return [*lines, *_problem(found)]
+    lines.append("")
+    for number, one in enumerate(found["targets"], 1):
+        words = [f"{number}. {one['provider']}", one["url"], f"key: {one['key_source']} ({one['key_state']})"]
+        if one["is_translated"]:
+            words.append(f"translated {found['dialect']} -> {one['dialect']}")
+        if one["breaker"]["state"] != "closed":
+            words.append(
+                f"left out for {one['breaker']['retry_in_s']:.0f} s after {one['breaker']['failures']} failures"
+            )
+        lines.append("   ".join(words))
+        if one["problem"] and number > 1:
+            lines.append(f"   {one['problem']}")
+    return [*lines, *_problem(found), *_request(found)]
+
+
+def _problem(found: dict[str, Any]) -> list[str]:
+    return [f"Problem: {found['problem']}"] if found["problem"] else []
+
+
+def _request(found: dict[str, Any]) -> list[str]:
+    request = found["request"]
+    if request is None:
+        return []
+    lines = ["", f"{request['method']} {request['url']}"]
+    lines += [f"{name}: {value}" for name, value in request["headers"]]
+    lines += ["", request["body"], ""]
+    lines += [f"Changed: {one}" for one in request["changes"]]
+    return lines + [f"Lost: {one['path']}: {one['reason']}" for one in found["losses"]]
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
