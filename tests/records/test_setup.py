@@ -45,3 +45,23 @@ def test_headers_that_break_a_request_are_faults(name: str) -> None:
 def test_a_value_with_a_line_end_is_a_fault() -> None:
     found = provider_fault(Provider(slug="p", base_url="http://h", headers={"x-team": "a\r\nx-other: b"}))
     assert found == ("headers", "'x-team' cannot be sent: its value has a line end or another control sign")
+
+
+@pytest.mark.parametrize("proxy", [None, "none", "http://proxy.example.com:3128", "http://[::1]:3128", "http://proxy"])
+def test_proxies_that_can_be_used(proxy: str | None) -> None:
+    assert provider_fault(Provider(slug="x", base_url="https://api.example.com", proxy=proxy)) is None
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy:3128", "https://proxy", "socks5://proxy", "http://", "http://proxy:0"])
+def test_proxies_that_cannot(proxy: str) -> None:
+    fault = provider_fault(Provider(slug="x", base_url="https://api.example.com", proxy=proxy))
+    assert fault is not None
+    assert fault[0] == "proxy"
+
+
+@pytest.mark.parametrize("proxy", ["http://pen:sesame@proxy:3128", "pen:sesame@proxy", "http://[pen:sesame@proxy"])
+def test_a_password_in_a_proxys_url_is_refused_and_not_repeated(proxy: str) -> None:
+    fault = provider_fault(Provider(slug="x", base_url="https://api.example.com", proxy=proxy))
+    assert fault is not None
+    assert "HTTPS_PROXY" in fault[1]
+    assert "sesame" not in fault[1]

@@ -112,6 +112,8 @@ def provider_fault(provider: Provider) -> tuple[str, str] | None:
 
 
 def _proxy_fault(proxy: str) -> str | None:
+    if "@" in proxy:
+        return "a URL with a user or password would show it; set HTTPS_PROXY or HTTP_PROXY where Dragoman is started"
     try:
         parts = urlsplit(proxy)
         is_good = parts.scheme == "http" and bool(parts.hostname) and parts.path in ("", "/") and parts.port != 0
