@@ -46,7 +46,7 @@ class GrowingChoice:
     """One choice's message as it grows."""
 
     __slots__ = (
-        *("_audio", "_calls", "_details", "_part", "_parts", "_reasoning_key"),
+        *("_audio", "_calls", "_details", "_part", "_parts", "_reasoning_key", "_told_seal"),
         *("is_finished", "left", "number"),
     )
 
@@ -61,6 +61,7 @@ class GrowingChoice:
         self._calls: list[_Call] = []
         self._reasoning_key: str | None = None
         self._details: list[JsonObject] = []
+        self._told_seal: tuple[str | None, str | None] = (None, None)
         self._audio: JsonObject = {}
 
     def take(self, choice: JsonObject, deltas: list[Delta]) -> None:
@@ -90,10 +91,7 @@ class GrowingChoice:
         ]
         if self._audio:
             deltas.append(PartEnded(choice=self.number, part=self._parts["audio"], value=read_audio(self._audio)))
-        signature, encrypted = sealed(self._details)
-        if signature or encrypted:
-            part = self._open("reasoning", Reasoning(), deltas)
-            deltas.append(PartGrew(choice=self.number, part=part, signature=signature, encrypted=encrypted))
+        self._seal(deltas)
 
     def _field(self, key: str, value: Any, deltas: list[Delta]) -> None:
         if key == "content":
@@ -125,6 +123,15 @@ class GrowingChoice:
             deltas.append(PartGrew(choice=self.number, part=part, text=text))
         self._details = join_details(self._details, details)
         self.left.setdefault("message", {})["reasoning_details"] = self._details
+        self._seal(deltas)
+
+    def _seal(self, deltas: list[Delta]) -> None:
+        """Tell a seal as soon as it is known: who writes this in another dialect has to have it before the text."""
+        seal = sealed(self._details)
+        if any(seal) and seal != self._told_seal:
+            self._told_seal = seal
+            part = self._open("reasoning", Reasoning(), deltas)
+            deltas.append(PartGrew(choice=self.number, part=part, signature=seal[0], encrypted=seal[1]))
 
     def _reasoning(self, key: str, value: Any, deltas: list[Delta]) -> None:
         """Take one of the two names; a server that sends the same text under both is heard once."""
