@@ -57,9 +57,11 @@ def test_calls_without_ids_get_some_and_results_find_them() -> None:
 
 
 def test_ids_that_are_there_stay() -> None:
-    call, result = ToolCall(id="a", name="f"), ToolResult(call_id="a")
+    call, result = ToolCall(id="a", name="f"), ToolResult(call_id="a", name="f")
     prompt = Prompt(messages=[Message(role="assistant", parts=[call]), Message(role="tool", parts=[result])])
     assert with_call_ids(prompt) is prompt
+    nameless = Prompt(messages=[prompt.messages[0], Message(role="tool", parts=[ToolResult(call_id="a")])])
+    assert with_call_ids(nameless) == prompt
 
 
 def test_a_result_of_no_call_gets_an_id_of_its_own() -> None:

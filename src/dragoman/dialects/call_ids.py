@@ -1,6 +1,7 @@
 """Ids for tool calls that have none, and the results that belong to them.
 
 Ollama's calls have no ids and its results name the tool only; every other dialect joins the two by id.
+A result gets the name of its call too, which only Ollama asks for.
 Promise: ids that are there stay; made-up ones follow from the place in the conversation, so that a longer history
 begins with the same ids (providers' caches hold). A result without an id gets that of the first call of its name
 that still waits for one, else of the first that waits.
@@ -12,20 +13,20 @@ from dragoman.canonical import AnyPart, Message, Prompt, ToolCall, ToolResult
 
 
 def with_call_ids(prompt: Prompt) -> Prompt:
-    """Return a prompt whose calls and results all have ids; the same one when nothing was missing."""
-    if not any(_lacks_id(part) for message in prompt.messages for part in message.parts):
+    """Return a prompt whose calls have ids, and whose results have ids and names; the same one if nothing lacks."""
+    if not any(_lacks(part) for message in prompt.messages for part in message.parts):
         return prompt
     waiting: list[ToolCall] = []
     messages = [_with_ids(message, number, waiting) for number, message in enumerate(prompt.messages)]
     return msgspec.structs.replace(prompt, messages=messages)
 
 
-def _lacks_id(part: AnyPart) -> bool:
+def _lacks(part: AnyPart) -> bool:
     match part:
         case ToolCall():
             return part.id is None
         case ToolResult():
-            return part.call_id is None
+            return part.call_id is None or part.name is None
         case _:
             return False
 

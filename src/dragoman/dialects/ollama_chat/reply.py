@@ -43,10 +43,10 @@ NAME = "ollama_chat"
 LEFT = Leftovers(NAME)
 
 _FIGURES = ("prompt_eval_count", "eval_count")
-_DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
+DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 
 REPLY_KEYS = frozenset(
-    {"model", "message", "response", "thinking", "tool_calls", "done", "done_reason", "error", *_FIGURES, *_DURATIONS}
+    {"model", "message", "response", "thinking", "tool_calls", "done", "done_reason", "error", *_FIGURES, *DURATIONS}
 )
 
 _STOP_REASONS: dict[str, StopReason] = {"stop": "end", "length": "length"}
@@ -114,7 +114,7 @@ def read_usage(given: JsonObject) -> Usage | None:
 
 
 def timings_of(given: JsonObject) -> dict[str, int]:
-    return {key: value for key in _DURATIONS if (value := count_of(given, key)) is not None}
+    return {key: value for key in DURATIONS if (value := count_of(given, key)) is not None}
 
 
 def read_error(given: JsonObject) -> ReplyError:

@@ -134,7 +134,7 @@ def _message(value: Any) -> Message:
         return noted(read_message(value), NAME, {"value": value})
     content = value.get("content")
     message = read_message(value, _part, _call)
-    if value.keys() == _PLAIN_KEYS and content and isinstance(content, str) and value["role"] in _SPEAKERS:
+    if value.keys() == _PLAIN_KEYS and content and isinstance(content, str) and as_text(value["role"]) in _SPEAKERS:
         return message
     notes: JsonObject = {"list": True} if isinstance(content, list) else {}
     key = next((key for key in _REASONING_KEYS if text_of(value, key)), None)

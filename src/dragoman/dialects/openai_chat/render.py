@@ -27,6 +27,8 @@ _MAX_STOPS = 4
 _MAX_USER = 64
 _OLD_MODEL = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt-4|gpt-5[\w.]*-chat)")
 _FIXED_SAMPLING = re.compile(r"(?:^|/)(?:o\d|gpt-5(?![.\d])(?!.*-chat))")
+_CAN_REST = re.compile(r"(?:^|/)gpt-(?:5\.[1-9]|[6-9]|\d\d)")
+"""Models that take `reasoning_effort: none`: those after gpt-5. openai 3.52.0, `ReasoningEffort`"""
 _TIERS = {"standard_only": "default", "auto": "auto"}
 """Anthropic's service tiers."""
 
@@ -152,6 +154,9 @@ class _Renderer:
         if self._target.is_openai and _OLD_MODEL.search(self._model):
             name = "effort" if settings.effort is not None else "thinking_budget"
             self._lose(setting_path(name), "the model does not think")
+            return {}
+        if effort == "none" and self._target.is_openai and not _CAN_REST.search(self._model):
+            self._lose(setting_path("effort"), "the model cannot be told not to think")
             return {}
         return {"reasoning_effort": effort}
 
