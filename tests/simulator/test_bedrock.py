@@ -112,3 +112,28 @@ def test_tokens_are_counted(url: str) -> None:
 def test_what_anthropic_takes_and_bedrock_does_not(url: str, more: dict[str, Any], message: str) -> None:
     with client(url) as bedrock, pytest.raises(ClientError, match=message):
         bedrock.invoke_model(modelId=MODEL.format("chat"), body=body(**more))
+
+
+def test_converse_speaks_as_the_sdk_expects(url: str) -> None:
+    messages = [{"role": "user", "content": [{"text": "Hello"}]}]
+    with client(url) as bedrock:
+        reply = bedrock.converse(modelId=MODEL.format("reason"), messages=messages)
+        kinds = [next(iter(one)) for one in reply["output"]["message"]["content"]]
+        assert (kinds, reply["stopReason"]) == (["reasoningContent", "text"], "end_turn")
+        streamed = bedrock.converse_stream(modelId=MODEL.format("reason"), messages=messages)
+        with contextlib.closing(streamed["stream"]) as stream:
+            events = list(stream)
+    assert [next(iter(one)) for one in events][-2:] == ["messageStop", "metadata"]
+    deltas = [one["contentBlockDelta"]["delta"] for one in events if "contentBlockDelta" in one]
+    text = "".join(one.get("text", "") for one in deltas)
+    assert text == reply["output"]["message"]["content"][1]["text"]
+    assert events[-1]["metadata"]["usage"] == reply["usage"]
+
+
+def test_a_converse_stream_ends_with_an_exception(url: str) -> None:
+    messages = [{"role": "user", "content": [{"text": "Hello"}]}]
+    with client(url) as bedrock:
+        streamed = bedrock.converse_stream(modelId=MODEL.format("error-mid-503"), messages=messages)
+        with contextlib.closing(streamed["stream"]) as stream, pytest.raises(EventStreamError) as raised:
+            list(stream)
+    assert raised.value.response["Error"]["Code"] == "serviceUnavailableException"

@@ -41,6 +41,11 @@ def bedrock(model: str, **more: Any) -> tuple[str, Body]:
     return f"/model/{model}/invoke", {**body, "messages": [{"role": "user", "content": "Hi"}], **more}
 
 
+def converse(model: str, **more: Any) -> tuple[str, Body]:
+    body = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}], "inferenceConfig": {"maxTokens": 900}}
+    return f"/model/{model}/converse", {**body, **more}
+
+
 def ollama(model: str, **more: Any) -> tuple[str, Body]:
     return "/api/chat", {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": False, **more}
 
@@ -50,6 +55,7 @@ DIALECTS: dict[str, Callable[..., tuple[str, Body]]] = {
     "responses": responses,
     "anthropic": anthropic,
     "bedrock": bedrock,
+    "converse": converse,
     "ollama": ollama,
 }
 FLAT = [{"name": name, "input_schema": SCHEMA} for name in ("weather", "tide")]
@@ -59,6 +65,7 @@ TOOLS: dict[str, Any] = {
     "anthropic": FLAT,
     "bedrock": FLAT,
 }
+SPECS = [{"toolSpec": {"name": one["name"], "inputSchema": {"json": SCHEMA}}} for one in FLAT]
 TOOLS["ollama"] = TOOLS["chat"]
 
 
@@ -70,6 +77,8 @@ def text_of(dialect: str, reply: Any) -> str:
             return "".join(one["content"][0]["text"] for one in reply["output"] if one["type"] == "message")
         case "ollama":
             return reply["message"]["content"]
+        case "converse":
+            return "".join(one.get("text", "") for one in reply["output"]["message"]["content"])
         case _:
             return "".join(one["text"] for one in reply["content"] if one["type"] == "text")
 
@@ -92,6 +101,13 @@ def go_on(dialect: str, body: Body, reply: Any, results: list[str]) -> int:
             ids = [one["id"] for one in reply["message"].get("tool_calls", [])]
             body["messages"].append(reply["message"])
             body["messages"] += [{"role": "tool", "content": said} for said in results[: len(ids)]]
+        case "converse":
+            message = reply["output"]["message"]
+            ids = [one["toolUse"]["toolUseId"] for one in message["content"] if "toolUse" in one]
+            body["messages"].append(message)
+            found = zip(ids, results, strict=False)
+            given = [{"toolResult": {"toolUseId": one, "content": [{"text": said}]}} for one, said in found]
+            body["messages"] += [{"role": "user", "content": given}] if given else []
         case _:
             ids = [one["id"] for one in reply["content"] if one["type"] == "tool_use"]
             found = zip(ids, results, strict=False)
@@ -101,12 +117,17 @@ def go_on(dialect: str, body: Body, reply: Any, results: list[str]) -> int:
     return len(ids)
 
 
+def words(dialect: str, text: str) -> Any:
+    return [{"text": text}] if dialect == "converse" else text
+
+
 _CHAT = ("role", "content", "tool_calls", "reasoning_details")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_tools_are_called_over_three_turns(dialect: str) -> None:
-    path, body = DIALECTS[dialect]("sim-tools-turns", tools=TOOLS[dialect])
+    tools = {"toolConfig": {"tools": SPECS}} if dialect == "converse" else {"tools": TOOLS[dialect]}
+    path, body = DIALECTS[dialect]("sim-tools-turns", **tools)
     status, first = post(path, body)
     assert status == 200
     assert go_on(dialect, body, first, ["rain", "high at 4"]) == 2
@@ -127,6 +148,7 @@ def test_a_picture_is_measured(dialect: str) -> None:
         "anthropic": {"content": [{"type": "image", "source": source}]},
         "bedrock": {"content": [{"type": "image", "source": source}]},
         "ollama": {"content": "What?", "images": [PICTURE]},
+        "converse": {"content": [{"image": {"format": "png", "source": {"bytes": PICTURE}}}]},
     }[dialect]
     key = "input" if dialect == "responses" else "messages"
     path, body = DIALECTS[dialect]("sim-image", **{key: [{"role": "user", **content}]})
@@ -134,17 +156,19 @@ def test_a_picture_is_measured(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("scene", ["sim-reason", "sim-reason-hidden"])
-@pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "bedrock"])
+@pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "bedrock", "converse"])
 def test_a_seal_comes_back(dialect: str, scene: str) -> None:
     more = {"include": ["reasoning.encrypted_content"]} if dialect == "responses" else {}
     path, body = DIALECTS[dialect](scene, **more)
     _, first = post(path, body)
     go_on(dialect, body, first, [])
     key = "input" if dialect == "responses" else "messages"
-    body[key].append({"role": "user", "content": "And now?"})
+    body[key].append({"role": "user", "content": words(dialect, "And now?")})
     _, second = post(path, body)
     assert text_of(dialect, second) == "After some thought: And now? Seals that came back unchanged: 1."
-    forged = json.loads(re.sub(r'("(?:signature|data|encrypted_content)": ")......', r"\1AAAAAA", json.dumps(body)))
+    forged = json.loads(
+        re.sub(r'("(?:signature|data|encrypted_content|redactedContent)": ")......', r"\1AAAAAA", json.dumps(body))
+    )
     assert forged != body
     assert post(path, forged)[0] == 400
 
@@ -153,15 +177,17 @@ def test_a_seal_comes_back(dialect: str, scene: str) -> None:
 def test_that_no_seal_came_back_is_said(dialect: str) -> None:
     path, body = DIALECTS[dialect]("sim-reason")
     key = "input" if dialect == "responses" else "messages"
-    body[key] += [{"role": "assistant", "content": "Well."}, {"role": "user", "content": "So?"}]
+    for role, said in (("assistant", "Well."), ("user", "So?")):
+        body[key].append({"role": role, "content": words(dialect, said)})
     assert text_of(dialect, post(path, body)[1]) == "After some thought: So? No seal came back."
 
 
-@pytest.mark.parametrize("dialect", ["chat", "anthropic", "bedrock", "ollama"])
+@pytest.mark.parametrize("dialect", ["chat", "anthropic", "bedrock", "converse", "ollama"])
 def test_a_stop_sequence_ends_the_reply(dialect: str) -> None:
     more: dict[str, Any] = {
         "chat": {"stop": ["HALT"]},
         "ollama": {"options": {"stop": ["HALT"]}},
+        "converse": {"inferenceConfig": {"stopSequences": ["HALT"]}},
     }.get(dialect, {"stop_sequences": ["HALT"]})
     path, body = DIALECTS[dialect]("sim-stop", **more)
     _, reply = post(path, body)
@@ -300,6 +326,38 @@ ITEM_CALL = {"type": "function_call", "call_id": "call_1", "name": "weather", "a
 )
 def test_openai_and_ollama_refuse(make: Callable[..., tuple[str, Body]], more: dict[str, Any], message: str) -> None:
     status, reply = post(*make("sim-chat", **more))
+    assert status == 400
+    assert message in json.dumps(reply)
+
+
+USE = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {}}}
+RESULTS = [{"toolResult": {"toolUseId": one, "content": [{"text": "rain"}]}} for one in ("t1", "t2")]
+FORGED = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "forged"}}}
+
+
+def talk(*contents: Any, has_tools: bool = True) -> dict[str, Any]:
+    roles = ("user", "assistant")
+    messages = [{"role": roles[at % 2], "content": one} for at, one in enumerate(contents)]
+    return {"messages": messages, **({"toolConfig": {"tools": SPECS}} if has_tools else {})}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"max_tokens": 5}, "Unknown field max_tokens"),
+        ({"messages": []}, "must start with a user message"),
+        (talk([{"text": " "}]), "messages.0.content.0 is blank"),
+        (talk([{"text": "a"}], [USE]), "Expected toolResult blocks"),
+        (talk([{"text": "a"}], [USE], [{"text": "b"}]), "Expected toolResult blocks at messages.2.content"),
+        (talk([{"text": "a"}], [USE], RESULTS), "exceeds the number of toolUse blocks"),
+        (talk([{"text": "a"}], [USE], RESULTS[:1], has_tools=False), "toolConfig field must be defined"),
+        (talk([{"text": "a"}], [{"toolUse": {**USE["toolUse"], "toolUseId": "a.b"}}], RESULTS[:1]), "expected an id"),
+        (talk([{"text": "a"}], [FORGED]), "Invalid `signature`"),
+        ({"messages": [{"role": "user", "content": [{"text": "a"}]}] * 2}, "must alternate"),
+    ],
+)
+def test_converse_refuses(more: dict[str, Any], message: str) -> None:
+    status, reply = post(*converse("sim-chat", **more))
     assert status == 400
     assert message in json.dumps(reply)
 

@@ -9,7 +9,7 @@ def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8099,
 ) -> None:
-    """Start a simulated provider that speaks five dialects and needs no key; the model's name says what it does."""
+    """Start a simulated provider that speaks six dialects and needs no key; the model's name says what it does."""
     from dragoman.simulator.main import run_alone
     from dragoman.supervisor.place import listen, url_of
 

@@ -1,4 +1,4 @@
-"""A simulated upstream and the demo's traffic: five dialects on loopback, no key, the same answer every time.
+"""A simulated upstream and the demo's traffic: six dialects on loopback, no key, the same answer every time.
 
 What the model's name asks for is written in `plan.BEHAVIOURS`. Answers depend on the request alone (never on time,
 chance or earlier requests, but for the flaky models), so that a call through Dragoman and one around it can be

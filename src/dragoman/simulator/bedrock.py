@@ -20,7 +20,7 @@ from dragoman.wire.eventstream import encode_message
 ACCESS_KEY_ID = "AKIASIMULATED0000000"
 SECRET_ACCESS_KEY = "simulated/secret/key/of/no/use/elsewhere"
 _VERSION = "bedrock-2023-05-31"
-_REQUEST_ID = "00000000-0000-4000-8000-simulated000"
+REQUEST_ID = "00000000-0000-4000-8000-simulated000"
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 _KINDS = {
@@ -93,7 +93,7 @@ def error_status(status: int) -> int:
 def error_headers(status: int) -> list[tuple[str, str]]:
     kind = _KINDS.get(status, "InternalServerException")
     return [
-        ("x-amzn-requestid", _REQUEST_ID),
+        ("x-amzn-requestid", REQUEST_ID),
         ("x-amzn-errortype", f"{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/"),
     ]
 
@@ -111,7 +111,7 @@ def broken(_: Ask, status: int, message: str) -> bytes:
 def headers(plan: Plan) -> list[tuple[str, str]]:
     usage = plan.usage
     return [
-        ("x-amzn-requestid", _REQUEST_ID),
+        ("x-amzn-requestid", REQUEST_ID),
         ("x-amzn-bedrock-content-type", "application/json"),
         ("x-amzn-bedrock-invocation-latency", "12"),
         ("x-amzn-bedrock-input-token-count", str(usage.fresh)),

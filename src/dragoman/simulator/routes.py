@@ -13,12 +13,31 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dragoman.simulator import anthropic_messages, bedrock, listings, ollama, openai_chat, openai_responses
+from dragoman.simulator import (
+    anthropic_messages,
+    bedrock,
+    bedrock_converse,
+    listings,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 from dragoman.simulator.answer import Answer, Unfit, as_json, as_object
 from dragoman.simulator.ask import Ask, seed_of
 from dragoman.simulator.plan import Plan, UnknownModel, plan
 
-_STREAMS = {ollama: "application/x-ndjson", bedrock: "application/vnd.amazon.eventstream"}
+_STREAMS = {
+    ollama: "application/x-ndjson",
+    bedrock: "application/vnd.amazon.eventstream",
+    bedrock_converse: "application/vnd.amazon.eventstream",
+}
+_BEDROCK_ACTS = {
+    "invoke": (bedrock, False),
+    "invoke-with-response-stream": (bedrock, True),
+    "converse": (bedrock_converse, False),
+    "converse-stream": (bedrock_converse, True),
+}
+"""What is asked for in the path, and whether the reply is a stream."""
 _ERROR = 400
 _BROKEN = "Overloaded: simulated in mid-stream"
 _Handler = Callable[["Upstream", dict[str, Any], "Request"], Answer]
@@ -111,10 +130,11 @@ class Upstream:
         seed = seed_of(request.target.encode() + request.body)
         if act == "count-tokens":
             return as_json(bedrock.count(_body_of(request), seed))
-        if act not in ("invoke", "invoke-with-response-stream"):
+        found = _BEDROCK_ACTS.get(act)
+        if found is None:
             return None
-        is_streamed = act == "invoke-with-response-stream"
-        return self._converse(bedrock, bedrock.read(_body_of(request), seed, model, is_streamed=is_streamed), request)
+        dialect, is_streamed = found
+        return self._converse(dialect, dialect.read(_body_of(request), seed, model, is_streamed=is_streamed), request)
 
     def _ollama(self, ask: Ask, request: Request) -> Answer:
         if ollama.is_unload(ask.body):
@@ -182,7 +202,7 @@ def _delay(request: Request, made: Plan) -> float:
 
 
 def _fault(dialect: ModuleType, status: int, message: str) -> Answer:
-    if dialect is bedrock:
+    if dialect in (bedrock, bedrock_converse):
         return as_json(bedrock.error(status, message), bedrock.error_status(status), bedrock.error_headers(status))
     return as_json(dialect.error(status, message), status, dialect.error_headers(status))
 
