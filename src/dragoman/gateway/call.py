@@ -223,6 +223,17 @@ def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> 
     return dialect != question.request.way.dialect or _has_edits(route.system)
 
 
+def is_count(way: Way) -> bool:
+    """Say whether tokens are to be counted, and the prompt can be read for it."""
+    return way.endpoint == "count_tokens" and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS
+
+
+def is_translated(plan: Plan, way: Way, route: Route) -> bool:
+    """Say whether all targets of a route that can be asked speak another dialect than the client."""
+    known = [(one, found) for one in route.targets if (found := plan.provider(one.provider)) is not None]
+    return all(target_dialect(one, found.dialects, way.dialect) != way.dialect for one, found in known)
+
+
 def _untranslated(question: Question, upstream: Upstream, route: Route, target: Target) -> Call:
     request, way = question.request, question.request.way
     path, body, done = way.path, question.body, list[str]()

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from dragoman.gateway.call import Call, CannotCall, Question, make_call, needs_work, plain_call
+from dragoman.gateway.call import Call, CannotCall, Question, is_count, is_translated, make_call, needs_work, plain_call
 from dragoman.gateway.endpoint import Exchange
 from dragoman.gateway.pool import ConnectFailed
 from dragoman.gateway.recorder import Recorder
@@ -29,6 +29,7 @@ from dragoman.wire.http1 import ResponseHead
 
 if TYPE_CHECKING:
     from dragoman.gateway.client_side import ClientSide
+    from dragoman.gateway.listing import Listing
     from dragoman.gateway.server import Gateway
 
 IN_THREAD_BYTES = 256 * 1024
@@ -43,7 +44,7 @@ class RoutedExchange(Exchange):
     """One request that a route may take."""
 
     __slots__ = (
-        "_call", "_has_other", "_is_waiting", "_noted", "_outcome", "_question", "_route", "_trailers",
+        "_call", "_has_other", "_is_waiting", "_listing", "_noted", "_outcome", "_question", "_route", "_trailers",
         "_tried", "_tries",
     )  # fmt: skip
 
@@ -51,6 +52,8 @@ class RoutedExchange(Exchange):
         super().__init__(gateway, client, request, length)
         self._question: Question | None = None
         self._route: Route | None = None
+        self._listing: Listing | None = None
+        """The list of models that is asked for, when it is made here."""
         self._call: Call | None = None
         self._noted: Call | None = None
         """The call whose body stands on record."""
@@ -136,15 +139,26 @@ class RoutedExchange(Exchange):
     def _ask(self, body: bytes) -> None:
         """Read what is asked, and find the route that takes it."""
         question = self._question = Question(self._request, body, self._plan.limits.body)
-        if self.way.asks_routes:
-            self._route = self._plan.routes.find(self.way.prefix, question.model)
+        if not self.way.asks_routes:
+            return
+        self._route = self._plan.routes.find(self.way.prefix, question.model)
+        if self.way.endpoint in ("models", "tags"):
+            self._ask_for_list()
+
+    def _ask_for_list(self) -> None:
+        from dragoman.gateway.listing import Listing, is_listing  # the dialects come with it
+
+        if is_listing(self.way, self.head.method):
+            listing = Listing(self._plan, self.way)
+            self._route = listing.source
+            self._listing = None if listing.is_plain else listing
 
     def _first_provider(self) -> str | None:
         return self._route.targets[0].provider if self._route is not None else super()._first_provider()
 
     def _refusal_of_route(self) -> Refusal | None:
         """Say why nobody gets it: no route takes it, or its target's credential is ours and wants our password."""
-        if self._route is None and self.way.upstream is None:
+        if self._route is None and self.way.upstream is None and self._listing is None:
             return 404, "no_route", self.way.message or self._no_match()
         slugs = [one.provider for one in self._targets()]
         upstreams = [found for slug in slugs if (found := self._plan.provider(slug)) is not None]
@@ -182,6 +196,8 @@ class RoutedExchange(Exchange):
             self.stumbled(error)
 
     async def _try_all(self) -> None:
+        if self._answers_itself():
+            return
         targets: list[Target | None] = [*self._targets()] or [None]
         problem: CannotCall | None = None
         failed: Failed | None = None
@@ -205,9 +221,43 @@ class RoutedExchange(Exchange):
                 break
         self._give_up(failed, problem)
 
+    def _answers_itself(self) -> bool:
+        """Answer what no target can: a list without an upstream, a count of tokens where none speaks the dialect."""
+        route, question = self._route, self._question
+        if self._listing is not None and route is None:
+            self._answer_list(self._listing)
+            return True
+        if (
+            route is None
+            or question is None
+            or not is_count(self.way)
+            or not is_translated(self._plan, self.way, route)
+        ):
+            return False
+        from dragoman.dialects.estimate import count_reply
+
+        try:
+            body = count_reply(self.way.dialect or "", question.prompt)
+        except CannotCall as error:
+            self._connecting = None
+            self.refuse(error.status, error.code, error.message)
+            return True
+        self.recorder.altered(f"route:{route.name}", "answered: tokens estimated")
+        self._answer_by_ourselves(body)
+        return True
+
+    def _answer_list(self, listing: "Listing") -> None:
+        self._answer_by_ourselves(listing.own_reply())
+
+    def _answer_by_ourselves(self, body: bytes) -> None:
+        self._connecting = None
+        self._answer(200, [(b"content-type", b"application/json")], body, "answered")
+
     async def _make(self, target: Target | None) -> Call:
         question, route = self._question, self._route
         assert question is not None
+        if self._listing is not None:
+            return self._listing.call(self._plan, self.head)
         if target is None or route is None:
             assert self.way.upstream is not None
             return plain_call(question, self.way.upstream, self.way.target)
@@ -306,6 +356,12 @@ class RoutedExchange(Exchange):
         now_ns = self.gateway.clock.mono_ns()
         if call.dialect is None:
             return TriedRelay(self, side, now_ns)
+        if self._listing is not None:
+            from dragoman.gateway.listing import ListRelay
+
+            relay = ListRelay(self, side, now_ns, call)
+            relay.listing = self._listing
+            return relay
         from dragoman.gateway.translated import TranslatedRelay  # the dialects come with it
 
         return TranslatedRelay(self, side, now_ns, call)
@@ -445,6 +501,9 @@ class RoutedExchange(Exchange):
     def _give_up(self, failed: Failed | None, problem: CannotCall | None) -> None:
         """Say what was tried on which target."""
         self._connecting = None
+        if self._listing is not None and self._listing.names:
+            self._answer_list(self._listing)
+            return
         message = self._what_was_tried() if len(self._tried) > 1 else None
         if failed is not None:
             self.fail(failed.answer, failed.code, message or failed.message, ending=failed.ending)
