@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.records.exchange import Frame
 from dragoman.records.frames import decode_timed, framing_of, split
+from dragoman.wire.eventstream import encode_message
 
 EVENTS = [
     b'event: one\ndata: {"a": 1}\n\n',
@@ -27,6 +28,22 @@ def test_frames_know_their_place_and_type() -> None:
     assert [BODY[piece.start : piece.end] for piece in pieces] == EVENTS
     assert [piece.type for piece in pieces] == ["one", "two", "three", None]
     assert {piece.at_ns for piece in pieces} == {0}
+
+
+def test_amazon_s_frames_are_told_apart_and_unpacked() -> None:
+    packed = b'{"bytes":"eyJ0eXBlIjogIm9uZSJ9","p":"abc"}'
+    frames = [
+        encode_message({":event-type": "chunk", ":message-type": "event"}, packed),
+        encode_message({":event-type": "messageStop"}, b'{"stopReason":"end_turn"}'),
+        encode_message({":exception-type": "throttlingException"}, b'{"message":"slow down"}'),
+    ]
+    body = b"".join(frames)
+    pieces = split(decode_timed(body, cut(body, [len(frames[0]), len(body) - 1]), None), "eventstream")
+    assert [body[piece.start : piece.end] for piece in pieces] == frames
+    assert [piece.type for piece in pieces] == ["one", "messageStop", "throttlingException"]
+    assert [piece.at_ns for piece in pieces] == [0, 10, 20]
+    assert pieces[0].data == b'{"type": "one"}'
+    assert framing_of("application/vnd.amazon.eventstream") == "eventstream"
 
 
 def test_a_frame_has_the_time_of_its_last_byte() -> None:

@@ -2289,7 +2289,7 @@ export interface components {
         /** StreamFrames */
         StreamFrames: {
             /** @enum {unknown} */
-            framing: "ndjson" | "raw" | "sse";
+            framing: "eventstream" | "ndjson" | "raw" | "sse";
             total: number;
             next_from: number | null;
             frames: components["schemas"]["StreamFrame"][];

@@ -83,7 +83,7 @@ class StreamFrame(msgspec.Struct, kw_only=True):
 
 
 class StreamFrames(msgspec.Struct, kw_only=True):
-    framing: Literal["sse", "ndjson", "raw"]
+    framing: Literal["sse", "ndjson", "eventstream", "raw"]
     total: int
     next_from: int | None
     frames: list[StreamFrame]

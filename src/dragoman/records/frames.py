@@ -5,6 +5,7 @@ decoded by itself to see what it let appear). Pure; does not understand what the
 that a viewer can filter by.
 """
 
+import binascii
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,13 +13,15 @@ from typing import Literal, NamedTuple
 
 from dragoman.records.exchange import Frame
 from dragoman.wire.encodings import Decompressor
+from dragoman.wire.eventstream import EventStreamParser, Message
 from dragoman.wire.ndjson import NdjsonParser
 from dragoman.wire.sse import SseParser
 
-Framing = Literal["sse", "ndjson", "raw"]
+Framing = Literal["sse", "ndjson", "eventstream", "raw"]
 
 _TYPE = re.compile(rb'"(?:type|object)"\s*:\s*"([^"\\]{1,80})"')
 _TYPE_WITHIN = 200
+_PACKED = re.compile(rb'\s*\{\s*"bytes"\s*:\s*"([A-Za-z0-9+/=]*)"')
 
 
 class Piece(NamedTuple):
@@ -50,6 +53,8 @@ def framing_of(media_type: str | None) -> Framing:
             return "sse"
         case "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/stream+json":
             return "ndjson"
+        case "application/vnd.amazon.eventstream":
+            return "eventstream"
         case _:
             return "raw"
 
@@ -87,6 +92,8 @@ def split(timed: Timed, framing: Framing) -> list[Piece]:
                 Piece(line.start, line.end, timed.time_of(line.end), _type_in(line.data), line.data)
                 for line in (*lines.feed(timed.body), *lines.end())
             ]
+        case "eventstream":
+            return [_amazon_piece(message, timed) for message in EventStreamParser().feed(timed.body)]
         case "raw":
             starts = [0, *timed.ends[:-1]]
             return [
@@ -94,6 +101,19 @@ def split(timed: Timed, framing: Framing) -> list[Piece]:
                 for start, end, at_ns in zip(starts, timed.ends, timed.at_ns, strict=True)
                 if end > start
             ]
+
+
+def _amazon_piece(message: Message, timed: Timed) -> Piece:
+    """Take a frame of Amazon's; what InvokeModel packs as base64 is given unpacked."""
+    data, name = message.payload, message.headers.get(":event-type") or message.headers.get(":exception-type")
+    packed = _PACKED.match(data)
+    if packed is not None:
+        try:
+            data = binascii.a2b_base64(packed[1])
+        except binascii.Error:
+            data = message.payload
+    kind = _type_in(data) if packed is not None else None
+    return Piece(message.start, message.end, timed.time_of(message.end), kind or (str(name) if name else None), data)
 
 
 def _type_in(data: bytes) -> str | None:
