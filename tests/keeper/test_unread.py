@@ -93,3 +93,40 @@ def test_an_embedding_is_never_a_stream() -> None:
 def test_the_older_name_of_the_model_field_is_read() -> None:
     row = row_of("/api/show", "ollama_chat", "show", reply={"details": {}}, body=b'{"name": "llama3"}')
     assert row.model_asked == "llama3"
+
+
+def test_another_vendor_s_body_through_bedrock_is_kept_without_complaint() -> None:
+    counts = [(b"x-amzn-bedrock-input-token-count", b"7"), (b"x-amzn-bedrock-output-token-count", b"3")]
+    row = row_of(
+        "/model/meta.llama3-8b-instruct-v1%3A0/invoke", "bedrock_invoke", "invoke",
+        body=b'{"prompt":"hi"}', reply={"generation": "ho", "stop_reason": "stop"}, more=counts,
+    )  # fmt: skip
+    assert (row.state, row.flags, row.model_asked) == ("done", [], "meta.llama3-8b-instruct-v1:0")
+    assert (row.input_fresh, row.output, row.is_streamed) == (7, 3, False)
+
+
+def test_another_vendor_s_stream_through_bedrock_is_known_as_one() -> None:
+    row = row_of(
+        "/model/amazon.titan/invoke-with-response-stream", "bedrock_invoke", "invoke_stream",
+        body=b'{"inputText":"hi"}', media=b"application/vnd.amazon.eventstream",
+    )  # fmt: skip
+    assert (row.is_streamed, row.flags) == (True, [])
+
+
+def test_claude_through_bedrock_is_read() -> None:
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    usage = {"input_tokens": 5, "output_tokens": 2}
+    reply = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "ho"}], "usage": usage,
+    }  # fmt: skip
+    row = row_of(
+        "/model/anthropic.claude-x/invoke", "bedrock_invoke", "invoke", body=json.dumps(body).encode(), reply=reply
+    )
+    assert (row.model_asked, row.model_served, row.preview, row.reply_preview) == (
+        "anthropic.claude-x",
+        "claude",
+        "hi",
+        "ho",
+    )
+    assert (row.input_fresh, row.output, row.is_streamed, row.flags) == (5, 2, False, [])

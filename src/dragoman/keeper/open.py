@@ -186,7 +186,8 @@ class OpenExchange:
 
     def _new_reading(self) -> StreamReading | None:
         assembly = self.assembly
-        if assembly.head is None or not assembly.reply.data:
+        is_foreign = self.request is not None and self.request.is_foreign
+        if assembly.head is None or not assembly.reply.data or is_foreign:
             return None
         is_asked = self.request is not None and bool(self.request.is_streamed)
         return live_reading(assembly.row(), assembly.head, assembly.reply.data[0], is_asked=is_asked)

@@ -11,10 +11,10 @@ import msgspec
 from dragoman.canonical import AnyPart, Reasoning, Refusal, Reply, Text, ToolCall, Usage
 from dragoman.dialects import ALL
 from dragoman.dialects.base import Dialect, Unreadable
-from dragoman.keeper.answer import Answer, answer_of, begin_reading
+from dragoman.keeper.answer import Answer, Spoken, answer_of, begin_reading
 from dragoman.keeper.reading import StreamReading, TimedDelta
 from dragoman.keeper.request import RequestFacts, media_flags, read_request, text_of
-from dragoman.keeper.unread import is_stream, read_error
+from dragoman.keeper.unread import is_stream, read_error, read_usage
 from dragoman.records.exchange import Frame, Recording, Row
 from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
@@ -24,7 +24,7 @@ def replay(recording: Recording) -> list[TimedDelta]:
     """Give the deltas of a stored streamed reply with their times; empty when it was none."""
     request = read_request(recording.detail.row, recording.detail.request, recording.request_body)
     answer = answer_of(recording)
-    reading = _begin_reading(answer, request) if answer is not None else None
+    reading = _begin_reading(answer, request) if answer is not None and not request.is_foreign else None
     return _read_frames(reading, answer) if reading is not None and answer is not None else []
 
 
@@ -37,6 +37,8 @@ def read_reply(recording: Recording, request: RequestFacts, reading: StreamReadi
     row, answer = recording.detail.row, answer_of(recording)
     if answer is None or not answer.body:
         return
+    if request.is_foreign:
+        answer = answer._replace(spoken=Spoken(None, answer.spoken.endpoint))
     if reading is None and (reading := _begin_reading(answer, request)) is not None:
         _read_frames(reading, answer)
     if reading is not None:
@@ -86,6 +88,8 @@ def _read_whole_reply(recording: Recording, answer: Answer) -> None:
         if is_error:
             error = read_error(answer.status, answer.headers, plain.data)
             _add_reply(recording, Reply(error=error, is_complete=False))
+        elif usage := read_usage(answer.headers):
+            _add_reply(recording, Reply(usage=usage))
         return
     try:
         reply = _parse_whole(dialect, answer, plain.data)

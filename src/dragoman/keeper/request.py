@@ -14,7 +14,7 @@ from dragoman.dialects.base import Dialect, Unreadable
 from dragoman.dialects.detect import model_in_path
 from dragoman.keeper.answer import with_client
 from dragoman.keeper.heads import header_of
-from dragoman.keeper.unread import STREAM_ENDPOINTS
+from dragoman.keeper.unread import STREAM_ENDPOINTS, is_other_vendors
 from dragoman.records.clients import identify
 from dragoman.records.exchange import Head, Row
 from dragoman.records.summary import prompt_preview
@@ -40,6 +40,8 @@ class RequestFacts(msgspec.Struct, kw_only=True):
     flags: set[str] = set()
     warnings: list[str] = []
     search_text: str | None = None
+    is_foreign: bool = False
+    """The body is of a form that no dialect reads, and so is the reply."""
 
 
 _NEVER_STREAMED = frozenset({"embed", "embeddings", "count_tokens"})
@@ -100,6 +102,10 @@ def _read_prompt(facts: RequestFacts, row: Row, dialect: Dialect, body: bytes) -
     try:
         prompt = dialect.parse_request(body)
     except Unreadable as error:
+        facts.is_foreign = is_other_vendors(row.dialect, body)
+        if facts.is_foreign:
+            facts.is_streamed = row.endpoint in STREAM_ENDPOINTS
+            return
         facts.flags.add("unparsed")
         facts.warnings.append(f"request: {error}")
         _peek(facts, row, body)
