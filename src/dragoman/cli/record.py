@@ -142,6 +142,8 @@ class Stored:
             detail=detail,
             request_body=self._store.request_body(exchange) or b"",
             response_body=self._store.response_body(exchange) or b"",
+            upstream_request=self._store.upstream_request_body(exchange) or b"",
+            upstream_response=self._store.upstream_response_body(exchange) or b"",
         )
         if form == "json":
             return msgspec.json.encode(document(source))
