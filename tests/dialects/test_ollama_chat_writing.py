@@ -493,6 +493,18 @@ def test_calls_come_whole_though_they_came_in_pieces_and_interleaved() -> None:
     assert (reply.stop_reason, [part.id for part in reply.message.parts]) == ("tool_use", ["a", "call_01EX_1"])  # type: ignore[union-attr]
 
 
+def test_what_was_told_otherwise_before_is_not_told_twice() -> None:
+    body, losses = written(
+        ReplyStarted(),
+        PartStarted(part=0, value=Text(text="")),
+        PartGrew(part=0, text="one thing"),
+        PartEnded(part=0, value=Text(text="another thing, longer")),
+        *END,
+    )
+    assert decode(NAME, body)[0].message.parts == [Text(text="one thing")]
+    assert [loss.path for loss in losses] == ["reply.parts[0]"]
+
+
 def test_an_error_ends_the_stream() -> None:
     encoder = OLLAMA.encoder(TARGET)
     body = encoder.feed([ReplyStarted(), PartStarted(part=0, value=Text(text="a"))])

@@ -325,6 +325,18 @@ def test_a_part_that_comes_whole_at_its_end_is_told_once() -> None:
     assert [(call.id, call.function.arguments) for call in message.tool_calls] == [("call_01EX_0", "{}")]
 
 
+def test_what_was_told_otherwise_before_is_not_told_twice() -> None:
+    body, losses = written(
+        ReplyStarted(),
+        PartStarted(part=0, value=Text(text="")),
+        PartGrew(part=0, text="one thing"),
+        PartEnded(part=0, value=Text(text="another thing, longer")),
+        *END,
+    )
+    assert decode(NAME, body)[0].message.parts == [Text(text="one thing")]
+    assert [loss.path for loss in losses] == ["reply.parts[0]"]
+
+
 def test_a_seal_is_told_after_what_it_covers() -> None:
     body, _ = written(
         ReplyStarted(),

@@ -234,7 +234,7 @@ class OllamaEncoder:
     def _say(self, part: "_Part", key: str, text: str, out: list[bytes]) -> None:
         if not text:
             return
-        part.size += len(text)
+        part.pieces.append(text)
         frame = self._frames.get(key)
         if frame is None:
             frame = self._frames[key] = self._known().frame(key)
@@ -251,14 +251,23 @@ class OllamaEncoder:
                 return
             part = self._start(delta.part, delta.value, out)
         elif isinstance(delta.value, Text | Refusal):
-            self._say(part, "content", delta.value.text[part.size :], out)
+            self._say(part, "content", self._untold(part, delta.value.text), out)
             part.value = delta.value
         elif isinstance(delta.value, Reasoning):
-            self._say(part, "thinking", (delta.value.text or delta.value.summary)[part.size :], out)
+            self._say(part, "thinking", self._untold(part, delta.value.text or delta.value.summary), out)
             part.value = delta.value
         elif delta.value is not None:
             part.value, part.pieces = delta.value, []
         self._end(part, out)
+
+    def _untold(self, part: "_Part", final: str) -> str:
+        """Give what the final form of a text has beyond what was told; it cannot be told otherwise any more."""
+        told = "".join(part.pieces)
+        if final.startswith(told):
+            return final[len(told) :]
+        reason = "its final form is not the one it was told in"
+        self.losses.append(Loss(path=reply_path(part.number), reason=reason))
+        return ""
 
     def _end(self, part: "_Part", out: list[bytes]) -> None:
         """Tell a call, which comes whole, and note what is lost of a part."""
@@ -286,12 +295,11 @@ class OllamaEncoder:
 class _Part:
     """What was told of one part."""
 
-    __slots__ = ("is_ended", "is_lossy", "number", "pieces", "size", "value")
+    __slots__ = ("is_ended", "is_lossy", "number", "pieces", "value")
 
     def __init__(self, number: int, value: AnyPart) -> None:
         self.number = number
         self.value = value
-        self.size = 0
         self.pieces: list[str] = []
         self.is_ended = False
         self.is_lossy = False

@@ -251,15 +251,15 @@ class _Choice:
                 if part.index < 0:
                     part.held = [value.arguments] if value.arguments else []
                     self._begin_call(part, value, out)
-                elif len(value.arguments) > part.size:
-                    self._argue(part, value.arguments[part.size :], out)
+                else:
+                    self._argue(part, self._untold(number, part.texts, value.arguments), out)
             case Text() | Refusal():
-                self._say(part, value.text[part.size :], out)
+                self._say(part, self._untold(number, part.texts, value.text), out)
                 if isinstance(value, Text) and len(value.annotations) > part.cited:
                     self._cite(number, part, value.annotations[part.cited :], out)
             case Reasoning():
-                told, summed = len("".join(part.texts)), len("".join(part.summaries))
-                self._think(part, value.text[told:], value.summary[summed:], out)
+                text = self._untold(number, part.texts, value.text)
+                self._think(part, text, self._untold(number, part.summaries, value.summary), out)
                 part.value = value
                 part.signature = value.signature or part.signature
                 part.encrypted = value.encrypted or part.encrypted
@@ -268,9 +268,19 @@ class _Choice:
             case _:
                 pass
 
+    def _untold(self, number: int, told: list[str], final: str) -> str:
+        """Give what the final form of a text has beyond what was told; it cannot be told otherwise any more."""
+        so_far = "".join(told)
+        if final.startswith(so_far):
+            return final[len(so_far) :]
+        self._encoder.losses.append(
+            Loss(path=reply_path(number), reason="its final form is not the one it was told in")
+        )
+        return ""
+
     def _say(self, part: "_Part", text: str, out: list[bytes]) -> None:
         if text:
-            part.size += len(text)
+            part.texts.append(text)
             out.append(self.texts(part.key, text))
 
     def _think(self, part: "_Part", text: str, summary: str, out: list[bytes]) -> None:
@@ -279,7 +289,8 @@ class _Choice:
             part.texts.append(text)
         if summary:
             part.summaries.append(summary)
-        self._say(part, text or summary, out)
+        if text or summary:
+            out.append(self.texts(part.key, text or summary))
 
     def _list(self, key: str, values: list[dict[str, Any]], out: list[bytes]) -> None:
         """Write entries of a list, numbered: OpenAI's SDK joins those of several chunks by `index`."""
@@ -302,7 +313,7 @@ class _Choice:
         part.kind, part.field = ("custom", "input") if call.kind == "custom" else ("function", "arguments")
         wire = write_reply_call(call, call.id or call_id(self._target, self._number, part.index))
         held = "".join(part.held)
-        part.size = len(held)
+        part.texts = [held]
         wire[part.kind] = {**wire[part.kind], part.field: held}
         out.append(self.frame({"tool_calls": [{"index": part.index, **wire}]}))
 
@@ -310,7 +321,9 @@ class _Choice:
         if part.index < 0:
             part.held.append(text)
             return
-        part.size += len(text)
+        if not text:
+            return
+        part.texts.append(text)
         key = f"{part.kind}{part.index}"
         frame = self._frames.get(key)
         if frame is None:
@@ -345,21 +358,20 @@ class _Part:
 
     __slots__ = (
         *("cited", "encrypted", "field", "held", "index", "key", "kind"),
-        *("signature", "size", "summaries", "texts", "value"),
+        *("signature", "summaries", "texts", "value"),
     )
 
     def __init__(self, key: str, value: AnyPart) -> None:
         self.key = key
         """Field of the delta; empty for a part that is not told."""
         self.value = value
-        self.size = 0
-        """Signs told so far."""
         self.index = -1
         """A call's number, once it was told."""
         self.kind = self.field = ""
         self.held: list[str] = []
         self.cited = 0
         self.texts: list[str] = []
+        """Told so far."""
         self.summaries: list[str] = []
         self.signature: str | None = None
         self.encrypted: str | None = None
