@@ -129,8 +129,8 @@ class Call:
     """A request as one target gets it."""
 
     __slots__ = (
-        "_outgoing", "_prepared", "alterations", "asked", "body", "dialect", "losses", "method", "model", "prompt",
-        "retold", "target", "upstream",
+        "_hash", "_outgoing", "_prepared", "alterations", "asked", "body", "dialect", "losses", "method", "model",
+        "prompt", "retold", "target", "upstream",
     )  # fmt: skip
 
     def __init__(self, upstream: Upstream, target: bytes, body: bytes) -> None:
@@ -154,6 +154,7 @@ class Call:
         """What the provider's entry did to the headers, in words."""
         self._outgoing: OutgoingRequest | None = None
         self._prepared: Prepared | None = None
+        self._hash: str | None = None
 
     def use(self, prepared: Prepared) -> None:
         """Take a head that many calls share."""
@@ -165,6 +166,12 @@ class Call:
         self._outgoing = outgoing
         self.retold = outgoing.alterations
 
+    def hash_body(self) -> None:
+        """Do the long part of signing beforehand."""
+        from dragoman.wire.sigv4 import payload_hash
+
+        self._hash = payload_hash(self.body)
+
     def head(self) -> tuple[bytes, Fields]:
         """Make the head as bytes, and its headers as they may be written down; signed anew each time where that is
         wanted."""
@@ -173,7 +180,7 @@ class Call:
             return self._prepared.head_with(digits), self._prepared.sent_with(digits)
         outgoing = self._outgoing if self._prepared is None else self._prepared.outgoing_with(digits)
         assert outgoing is not None
-        outgoing = signed(outgoing, self.upstream, self.method, self.target, self.body)
+        outgoing = signed(outgoing, self.upstream, self.method, self.target, self._hash or self.body)
         return b"\r\n".join(outgoing.lines) + b"\r\n\r\n", outgoing.written
 
     def reply_target(self, seed: str, created: int) -> "ReplyTarget":

@@ -87,8 +87,10 @@ def signature_fault(head: RequestHead, upstream: Upstream) -> str | None:
     )
 
 
-def signed(outgoing: OutgoingRequest, upstream: Upstream, method: str, target: bytes, body: bytes) -> OutgoingRequest:
-    """Sign a head, for a provider that wants that; the body is whole by then."""
+def signed(
+    outgoing: OutgoingRequest, upstream: Upstream, method: str, target: bytes, body: bytes | str
+) -> OutgoingRequest:
+    """Sign a head, for a provider that wants that; `body` is the whole body, or its SHA-256 in hex."""
     if upstream.sign is None:
         return outgoing
     lines, written = outgoing.lines.copy(), outgoing.written.copy()

@@ -208,6 +208,8 @@ class RoutedExchange(Exchange):
                 continue
             try:
                 call = await self._make(target)
+                if call.upstream.sign is not None and len(call.body) > IN_THREAD_BYTES:
+                    await asyncio.to_thread(call.hash_body)
             except CannotCall as error:
                 problem = error
                 self._tried.append(error.message)

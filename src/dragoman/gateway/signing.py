@@ -58,8 +58,11 @@ class Signer:
     def said(self) -> str:
         return f"request signed for {self._service} in {self._region}"
 
-    def sign(self, method: str, target: bytes, fields: Fields, body: bytes, *, now: datetime | None = None) -> Fields:
-        """Give the headers to add. `target` is path and query as sent; `fields` are the request's headers, with `Host`.
+    def sign(
+        self, method: str, target: bytes, fields: Fields, body: bytes | str, *, now: datetime | None = None
+    ) -> Fields:
+        """Give the headers to add. `target` is path and query as sent; `fields` are the request's headers, with `Host`;
+        `body` is the body or its SHA-256 in hex.
 
         Credentials that ran out sign too: AWS says so better than we could.
         """

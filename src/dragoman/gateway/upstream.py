@@ -36,8 +36,8 @@ _OF_A_DEPLOYMENT = re.compile(
 """Azure: which operations lie under a deployment; all others take the model in the body.
 https://learn.microsoft.com/azure/ai-services/openai/reference, seen 2026-11-21"""
 
-Sign = Callable[[str, bytes, Fields, bytes], Fields]
-"""From method, target, headers (`Host` among them) and body of a request to the headers that sign it."""
+Sign = Callable[[str, bytes, Fields, bytes | str], Fields]
+"""From method, target, headers (`Host` among them) and body (or its SHA-256 in hex) to the headers that sign them."""
 
 
 class Address(NamedTuple):
