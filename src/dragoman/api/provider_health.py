@@ -28,8 +28,9 @@ def _health(here: Context, slug: str, breaker: Breaker | None) -> ProviderHealth
     rows = [row for row in page.items if row.ending is not None and row.ending not in _CLIENTS_OWN]
     failed = [row for row in rows if is_providers_failure(row)]
     times = [row.first_byte_ns for row in rows if row.first_byte_ns is not None and not is_providers_failure(row)]
-    is_open = breaker is not None and breaker.state != "closed"
-    is_failing = is_open or bool(rows and rows[0] in failed[:1])
+    is_failing = bool(failed) and rows[0] is failed[0]
+    if breaker is not None and (breaker.state != "closed" or not rows):
+        is_failing = True  # a provider that others stand in for has failures, and no exchange of its own
     last = failed[0] if failed else None
     return ProviderHealth(
         slug=slug,

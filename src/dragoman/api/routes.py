@@ -108,8 +108,10 @@ def view(here: Context, route: Route) -> RouteView:
     """Show a route with what is known of it here."""
     setup = here.keeper.setup
     reason = None
-    if route.source != "edited":
+    if route.source.startswith("file:"):
         reason = f"defined in {route.source.removeprefix('file:')}; edit it there"
+    elif route.source != "edited":
+        reason = f"made for the {route.source}"
     key = key_of(setup.current, route.targets[0].provider, here.data_dir) if route.targets else None
     return RouteView(
         **msgspec.structs.asdict(route_shape(route)),

@@ -20,8 +20,8 @@ TRIAL_S = 30.0
 MOST_SIGNS = 6000
 MAX_TOKENS = 256
 
-_RED_DOT = (
-    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP8z0AaYCJR/aiGUQ1DSAMAQC4BH2bjRnMAAAAASUVORK5CYII="
+_RED_SQUARE = (
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP4z8BAEmIY1TCqYfhqAACQ+f8B8u7oVwAAAABJRU5ErkJggg=="
 )
 """A red square of 16 by 16 dots, as PNG."""
 _QUESTIONS = {
@@ -88,7 +88,7 @@ async def _first_model(reach: Reach) -> str:
 def _prompt(kind: Kind, model: str) -> Prompt:
     parts: list[AnyPart] = [Text(text=_QUESTIONS[kind])]
     if kind == "image":
-        parts.insert(0, Media(kind="image", mime="image/png", data=_RED_DOT))
+        parts.insert(0, Media(kind="image", mime="image/png", data=_RED_SQUARE))
     return Prompt(
         model=model,
         messages=[Message(role="user", parts=parts)],

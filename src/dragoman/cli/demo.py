@@ -9,6 +9,7 @@ import msgspec
 from dragoman.cli import options
 from dragoman.cli.start import print_ready
 from dragoman.config import Start
+from dragoman.records.route import Route, SystemEdits, Target
 from dragoman.records.setup import Edited, Provider, merge
 from dragoman.supervisor import children
 from dragoman.supervisor.children import Command, Running
@@ -44,19 +45,31 @@ def _simulator(descriptor: int, running: Running) -> Command:
 
 
 def with_simulator(start: Start, url: str) -> Start:
-    """Make the simulator the default provider of every dialect that it speaks."""
+    """Make the simulator the default provider of every dialect that it speaks, and lead two routes to it."""
     dialects = ["openai_chat", "openai_responses", "anthropic_messages", "ollama_chat"]
-    provider = msgspec.convert(
-        {
-            "slug": "simulator",
-            "name": "Simulator",
-            "base_url": url,
-            "dialects": dialects,
-            "default_for": dialects,
-            "source": "demo",
-        },
-        Provider,
-    )
-    providers = [provider, *start.file_providers]
-    setup = merge(start.setup, providers, Edited(), version=start.setup.version)
-    return msgspec.structs.replace(start, setup=setup, file_providers=providers)
+    simulator = {"slug": "simulator", "name": "Simulator", "base_url": url, "dialects": dialects, "source": "demo"}
+    overloaded = {
+        "slug": "overloaded",
+        "name": "Simulator, always overloaded",
+        "headers": {"x-simulate": "sim-error-529"},
+    }
+    providers = [
+        *msgspec.convert([{**simulator, "default_for": dialects}, {**simulator, **overloaded}], list[Provider]),
+        *start.file_providers,
+    ]
+    routes = [*_routes(), *start.file_routes]
+    setup = merge(start.setup, providers, Edited(), version=start.setup.version, file_routes=routes)
+    return msgspec.structs.replace(start, setup=setup, file_providers=providers, file_routes=routes)
+
+
+def _routes() -> list[Route]:
+    """Give one route that translates and one that falls back; the demo's traffic uses both."""
+    from dragoman.simulator import scenes  # with the simulator, which other commands do without
+
+    translated = Target(provider="simulator", dialect="anthropic_messages", model="claude-opus-5-5")
+    plain_words = SystemEdits(append="Answer in plain words.")
+    fallback = [Target(provider="overloaded"), Target(provider="simulator", model="gpt-5.5-mini")]
+    return [
+        Route(name="house-model", model=scenes.HOUSE_MODEL, system=plain_words, targets=[translated], source="demo"),
+        Route(name="team-fast", prefix=scenes.TEAM_PREFIX, model="fast", targets=fallback, source="demo"),
+    ]

@@ -4,6 +4,11 @@ import struct
 import zlib
 from typing import Any
 
+HOUSE_MODEL = "house-model"
+"""What one of the demo's routes leads to a model of another dialect."""
+TEAM_PREFIX = "/team"
+"""Under it another route asks a model that is always overloaded, and then one that answers."""
+
 CLAUDE_CODE = "claude-cli/2.1.329 (external, cli)"
 
 ASSISTANT = (

@@ -62,8 +62,11 @@ class Player:
             return
 
 
-async def play(url: str, *, pace: float = 1.0) -> None:
-    """Send traffic to the Dragoman at `url` until cancelled; at a `pace` of 0 without any rest."""
+async def play(url: str, *, pace: float = 1.0, uses_routes: bool = True) -> None:
+    """Send traffic to the Dragoman at `url` until cancelled; at a `pace` of 0 without any rest.
+
+    Without `uses_routes` nothing is sent that needs the demo's routes.
+    """
     owner = TaskOwner("players")
     players = [
         _Part(_assistant, Player(url, pace, "OpenAI/Python 3.52.0", 1, authorization="Bearer sk-demo-assistant")),
@@ -76,6 +79,11 @@ async def play(url: str, *, pace: float = 1.0) -> None:
         _Part(_pictures, Player(url, pace, "Anthropic/Python 2.11.0", 5, **{"x-api-key": "sk-ant-demo-pictures"})),
         _Part(_batch, Player(url, pace, "OpenAI/JS 7.55.0", 6, authorization="Bearer sk-demo-batch")),
     ]
+    if uses_routes:
+        players += [
+            _Part(_desk, Player(url, pace, "OpenAI/Python 3.52.0", 7, authorization="Bearer sk-demo-desk")),
+            _Part(_team, Player(url, pace, "OpenAI/JS 7.55.0", 8, authorization="Bearer sk-demo-team")),
+        ]
     try:
         tasks = [spawn(one.run(), name=f"player {number}", owner=owner) for number, one in enumerate(players)]
         await asyncio.gather(*tasks)
@@ -222,6 +230,31 @@ async def _batch(me: Player) -> None:
     }
     await me.post("/v1/chat/completions", body, act=act, delay_ms=15)
     await me.rest(5, 14)
+
+
+async def _desk(me: Player) -> None:
+    """A help desk that speaks Chat Completions and is answered by a model of another dialect."""
+    body: dict[str, Any] = {
+        "model": scenes.HOUSE_MODEL,
+        "messages": [
+            {"role": "system", "content": scenes.ASSISTANT},
+            {"role": "user", "content": me.chance.choice(scenes.QUESTIONS)[0]},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    act = me.chance.choice(("sim-chat", "sim-reason", "sim-tools"))
+    if act == "sim-tools":
+        body["tools"] = scenes.CHAT_TOOLS
+    await me.post("/v1/chat/completions", body, act=act, delay_ms=35)
+    await me.rest(6, 14)
+
+
+async def _team(me: Player) -> None:
+    """A program whose first choice of model is always overloaded."""
+    body = {"model": "fast", "messages": [{"role": "user", "content": me.chance.choice(scenes.TASKS)}]}
+    await me.post(f"{scenes.TEAM_PREFIX}/v1/chat/completions", body, act="sim-chat", delay_ms=15)
+    await me.rest(8, 18)
 
 
 def _say(messages: list[dict[str, Any]], text: str) -> None:
