@@ -18,6 +18,9 @@ class MemoryStore:
         self.poison: set[str] = set()
         self.may_commit = threading.Event()
         self.may_commit.set()
+        self.synced: list[list[str]] = []
+        """What was stored each time that was to be made sure of."""
+        self.sync_failures: list[OSError] = []
         self._seq = 0
 
     def commit(self, batch: Batch) -> list[Row]:
@@ -47,6 +50,11 @@ class MemoryStore:
         self.opened.pop(row.id, None)
         self.kept.pop(row.id, None)
         return [row]
+
+    def sync(self) -> None:
+        self.synced.append(list(self.finished))
+        if self.sync_failures:
+            raise self.sync_failures.pop(0)
 
     def positions(self) -> dict[str, Position]:
         return dict(self.places)

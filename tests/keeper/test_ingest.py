@@ -407,3 +407,23 @@ def test_a_get_without_a_body_is_stored(journal: FakeJournal, store: MemoryStore
     row = store.finished["a"].detail.row
     assert (row.method, row.path, row.endpoint) == ("GET", "/v1/models", "models")
     assert store.finished["a"].detail.request_body.is_whole
+
+
+def test_journal_files_go_only_once_what_they_held_is_safe_from_a_power_cut(
+    journal: FakeJournal, store: MemoryStore, make: Callable[[], Ingest]
+) -> None:
+    store.sync_failures = [OSError("I/O error")]
+    ingest = make()
+    journal.write(*whole("a"))
+    ingest.drain()
+    assert store.synced == []  # nothing was to be removed
+    journal.rotate()
+    journal.write(*whole("b"))
+    ingest.drain()
+    assert store.synced == [["a", "b"]]
+    assert journal.sequences == [1, 2]
+    journal.rotate()
+    journal.write(*whole("c"))
+    ingest.drain()
+    assert store.synced == [["a", "b"], ["a", "b", "c"]]
+    assert journal.sequences == [3]

@@ -121,3 +121,14 @@ def test_a_full_database_is_told_from_a_batch_that_is_wrong(store: Store) -> Non
         connection.rollback()
     with pytest.raises(OSError, match="takes nothing at the moment: database or disk is full"):
         store.commit(Batch(finished=[large]))
+
+
+def test_what_is_stored_can_be_made_sure_of_at_any_time(store: Store, path: Path) -> None:
+    store.sync()
+    (row,) = store.commit(Batch(finished=[recording(b"{}", b"{}", ids=IdMaker(), ms=START_MS)]))
+    store.sync()
+    store.commit(Batch())  # and writing goes on
+    assert store.request_body(row.id) == b"{}"
+    store.close()
+    store.sync()  # the log is gone by now
+    store.open()

@@ -117,13 +117,16 @@ class JournalReader:
                 total += max(0, size - self._offset) if sequence == self._sequence else size
         return total
 
+    def removable(self, sequence: int) -> list[int]:
+        """List the files below `sequence`, but never the newest one."""
+        return [one for one in self._sequences()[:-1] if one < sequence]
+
     def remove_before(self, sequence: int) -> int:
-        """Remove the files below `sequence`, but never the newest one; returns how many went.
+        """Remove the files that are `removable`; returns how many went.
 
         A file in which something was unreadable is renamed: another version, or a person, may make sense of it.
         """
-        known = self._sequences()
-        doomed = [one for one in known[:-1] if one < sequence]
+        doomed = self.removable(sequence)
         for one in doomed:
             path = self._path(one)
             if one in self._damaged:

@@ -6,7 +6,7 @@ and the journal holds the rest.
 Promise: how far all is stored goes into the same transaction as the rows; after a kill reading begins there,
 and the store takes no id twice. A store that fails is tried again with growing pauses. An exchange that
 cannot be understood keeps its bytes and is flagged `unparsed`; it never stops the others.
-Does not decode, and removes a journal file only when all that it holds is stored.
+Does not decode, and removes a journal file only when all that it holds is stored, and safe from a power cut.
 """
 
 import logging
@@ -289,7 +289,7 @@ class Ingest:
                 self._announce(prepared, {})
             raise
         self._prepared = None
-        self._settle(prepared)
+        self._settle(prepared, may_remove=self._is_durable(prepared))
         self._announce(prepared, {row.id: row for row in rows})
 
     def _prepare(self) -> Prepared | None:
@@ -331,7 +331,20 @@ class Ingest:
         known = self._positions or {}
         return any(place.sequence > known.get(gateway, Position(0, 0)).sequence for gateway, place in positions.items())
 
-    def _settle(self, prepared: Prepared) -> None:
+    def _is_durable(self, prepared: Prepared) -> bool:
+        """Before journal files go: see that what they held would survive a power cut. When it would not, they stay
+        until a later batch."""
+        positions = prepared.batch.positions
+        if not any(self._tails[gateway].reader.removable(place.sequence) for gateway, place in positions.items()):
+            return True
+        try:
+            self._store.sync()
+        except OSError as error:
+            _log.warning("journal files that are stored are kept for now: %s", error)
+            return False
+        return True
+
+    def _settle(self, prepared: Prepared, *, may_remove: bool) -> None:
         """Forget what the store now holds, and remove the journal files that nobody needs."""
         with self._changed:
             self._storing = []
@@ -344,7 +357,7 @@ class Ingest:
             for exchange, place in prepared.kept:
                 exchange.start = place
             self._positions = {**(self._positions or {}), **prepared.batch.positions}
-            for gateway, position in prepared.batch.positions.items():
+            for gateway, position in prepared.batch.positions.items() if may_remove else ():
                 self._tails[gateway].reader.remove_before(position.sequence)
             self._changed.notify_all()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from dragoman.ids import tunnel_of
 from dragoman.records.control import (
     Answer,
     AskStatus,
@@ -72,8 +73,9 @@ class GatewayLinks:
         await self._ask_all(lambda number: Publish(number, setup))
 
     async def cancel(self, exchange: str) -> bool:
-        """End a running exchange; False when it runs in no gateway (any more)."""
-        answers = await self._ask_all(lambda number: Cancel(number, exchange))
+        """End a running exchange, a call in a tunnel with its tunnel; False when it runs in no gateway (any more)."""
+        running = tunnel_of(exchange) or exchange
+        answers = await self._ask_all(lambda number: Cancel(number, running))
         return any(isinstance(answer, Done) and answer.found for answer in answers.values())
 
     async def status(self) -> dict[str, Status]:

@@ -106,6 +106,19 @@ class Engines:
             what = "the database was removed or replaced while Dragoman ran; start Dragoman again"
             raise FileNotFoundError(errno.ENOENT, what, str(self.path))
 
+    def sync(self) -> None:
+        """Hand the log to the disk. What is no longer in it was handed over when it was moved into the file."""
+        log = self.path.with_name(self.path.name + "-wal")
+        for path in (log, self.path.parent):
+            try:
+                fd = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(fd)  # SQLite locks the file and its index, never the log: closing this lets no lock go
+            finally:
+                os.close(fd)
+
     def close(self) -> None:
         self.reader.dispose()
         self.writer.dispose()

@@ -1,8 +1,8 @@
 """The store's face: one object for everything that is kept.
 
-Promise: what `commit` returned for is kept, whole, also after a crash; each exchange is stored once. All calls
-block, and may come from any thread; those that write wait for the writer's thread, those that read each see one
-moment. Does not parse wire formats beyond asking a dialect where a body may be cut.
+Promise: what `commit` returned for is kept, whole, also after a crash, and after `sync` also after a power cut;
+each exchange is stored once. All calls block, and may come from any thread; those that write wait for the
+writer's thread, those that read each see one moment. Does not parse wire formats beyond asking a dialect where a body may be cut.
 """
 
 import errno
@@ -81,6 +81,10 @@ class Store:
             if takes_nothing(error):
                 raise OSError(errno.EIO, f"the store takes nothing at the moment: {error.orig}") from error
             raise
+
+    def sync(self) -> None:
+        """Make sure that what `commit` returned for survives a power cut. Raises OSError when the disk refuses."""
+        self._engines.sync()
 
     def positions(self) -> dict[str, Position]:
         """Return how far each gateway's journal is stored."""
