@@ -42,7 +42,7 @@ class PartWriter:
                     return [self._media(placed, part)]
                 return self._lost(placed, f"a {role} message holds only text in Chat")
             case Refusal():
-                return [Text(text=part.text)]
+                return [Text(text=part.text)] if part.text else []
             case _:
                 return self._lost(placed, "Chat has no such part")
 
@@ -59,6 +59,8 @@ class PartWriter:
                     parts += [self._text(placed, part)] if part.text.strip() else []
                 case Reasoning():
                     thoughts += self._reasoning(placed, part)
+                case Refusal(text=""):
+                    pass
                 case Refusal():
                     parts.append(Refusal(text=part.text) if self._is_openai else Text(text=part.text))
                 case _:

@@ -40,7 +40,7 @@ class Arranger:
     def messages(self, prompt: Prompt) -> list[Message]:
         """Give the messages to be written, in Chat's order and with parts that Chat has words for."""
         turns = list(_turns(with_call_ids(prompt).messages))
-        calls = {part.id for turn in turns for _, _, part in turn.parts if isinstance(part, ToolCall)}
+        calls = _called(turns)
         for turn in turns:
             for placed in turn.parts:
                 part = placed[2]
@@ -49,16 +49,26 @@ class Arranger:
         arranged: list[Message] = []
         for turn in turns:
             if turn.role == "assistant":
-                arranged += self._assistant(turn)
+                arranged += self._assistant(turn, calls)
             else:
                 arranged += self._other(turn, calls)
+        for placed in (one for waiting in self._results.values() for one in waiting):
+            self._lose(placed, "the call has another result already; this one was left out")
         if turns and turns[-1].role == "assistant" and not _has_calls(turns[-1]):
             self._lose(turns[-1].parts[-1], "the model begins a new reply; it does not go on with this one")
         return self._with_one_system(arranged)
 
-    def _assistant(self, turn: _Turn) -> Iterator[Message]:
-        calls = [placed for placed in turn.parts if isinstance(placed[2], ToolCall) and placed[2].kind != "server"]
-        said = [placed for placed in turn.parts if placed not in calls]
+    def _assistant(self, turn: _Turn, known: set[str | None]) -> Iterator[Message]:
+        calls: list[Placed] = []
+        said: list[Placed] = []
+        for placed in turn.parts:
+            part = placed[2]
+            if isinstance(part, ToolCall) and part.kind != "server":
+                calls.append(placed)
+            elif not isinstance(part, ToolResult) or part.kind == "server":
+                said.append(placed)
+            elif part.call_id not in known:
+                self._lose(placed, "the result answers no call in this conversation")
         parts = self._writer.assistant(said)
         parts += [self._writer.call(placed) for placed in calls]
         if any(not isinstance(part, Reasoning) for part in parts):
@@ -102,7 +112,11 @@ class Arranger:
             elif part.call_id not in calls:
                 self._lose(placed, "the result answers no call in this conversation; it was sent as text")
                 texts, shown = self._writer.result(message, position, part)
-                parts += [*texts, *shown]
+                parts += texts
+                if shown and turn.role not in ("user", "tool"):
+                    self._lose(placed, f"a {turn.role} message holds only text in Chat")
+                else:
+                    parts += shown
         if not parts:
             return
         role = "user" if turn.role == "tool" else turn.role
@@ -153,6 +167,12 @@ def _turns(messages: list[Message]) -> Iterator[_Turn]:
         turn = _Turn(message.role, parts)
     if turn is not None:
         yield turn
+
+
+def _called(turns: list[_Turn]) -> set[str | None]:
+    """Give the ids of the calls that want a result."""
+    parts = [part for turn in turns if turn.role == "assistant" for _, _, part in turn.parts]
+    return {part.id for part in parts if isinstance(part, ToolCall) and part.kind != "server"}
 
 
 def _has_calls(turn: _Turn) -> bool:
