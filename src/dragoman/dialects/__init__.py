@@ -15,7 +15,10 @@ __all__ = ["ALL", "PARSER_VERSION", "detect"]
 PARSER_VERSION = 2
 """Rises when a parser gets better, so that older records can be parsed again."""
 
-_DECODED = ("openai_chat", "openai_responses", "anthropic_messages", "bedrock_invoke", "ollama_chat")
+_DECODED = (
+    *("openai_chat", "openai_responses", "anthropic_messages"),
+    *("bedrock_invoke", "bedrock_converse", "ollama_chat"),
+)
 
 
 class _Dialects(Mapping[str, Dialect]):

@@ -45,6 +45,8 @@ PROMPT_ENDPOINTS = frozenset(
         (MESSAGES, "complete"),
         (INVOKE, "invoke"),
         (INVOKE, "invoke_stream"),
+        (CONVERSE, "converse"),
+        (CONVERSE, "converse_stream"),
         (OLLAMA, "chat"),
         (OLLAMA, "generate"),
         (OLLAMA, "embed"),

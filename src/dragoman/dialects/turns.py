@@ -61,6 +61,12 @@ def arrange(messages: list[Message], *, takes_late_system: bool) -> Conversation
     return Conversation([piece for piece in system if not is_blank(piece.part)], turns, losses)
 
 
+def called_names(conversation: Conversation) -> list[str]:
+    """Name the tools that a conversation calls, in order; a request with calls must declare them."""
+    parts = [piece.part for turn in conversation.turns for piece in turn.calls]
+    return list(dict.fromkeys(part.name for part in parts if isinstance(part, ToolCall) and part.name))
+
+
 def is_blank(part: AnyPart) -> bool:
     """Say whether a part is a text that says nothing; Anthropic and Amazon refuse such blocks."""
     return isinstance(part, Text) and not part.text.strip()

@@ -32,7 +32,7 @@ from dragoman.dialects.base import ReplyTarget
 from dragoman.dialects.errors import render_error
 from dragoman.dialects.losses import reply_path
 from dragoman.dialects.statuses import status_of
-from dragoman.dialects.values import JsonObject, to_json
+from dragoman.dialects.values import JsonObject, mend, to_json
 
 _IN_DELTA = ("stop_details", "container")
 """Of what Anthropic's message_delta carries beside the reason, this stands in its `delta`."""
@@ -40,8 +40,19 @@ _IN_DELTA = ("stop_details", "container")
 BROKEN_OFF = ReplyError(message="the upstream's stream ended before the reply was whole", kind="api_error")
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(value: Any) -> bytes:
+    """Write a JSON value; halves of emoji are mended, since they cannot be written as UTF-8."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(mend(value))
+
+
 class MessagesEncoder:
-    """Writes one stream."""
+    """Writes one stream. Other ways of carrying it override the frames; the order of blocks is the same."""
 
     def __init__(self, target: ReplyTarget) -> None:
         self._target = target
@@ -58,11 +69,28 @@ class MessagesEncoder:
         self._stop_sequence: str | None = None
         self._usage: Usage | None = None
         self._extra: JsonObject = {}
+        self._heads: dict[tuple[int, str], bytes] = {}
         self.losses: list[Loss] = []
 
     def frame(self, name: str, payload: bytes) -> bytes:
         """Wrap one event's JSON. Other ways of carrying these events write their own."""
         return b"event: " + name.encode() + b"\ndata: " + payload + b"\n\n"
+
+    def start(self, index: int, block: Any) -> bytes:
+        """Write a block's start."""
+        return self._event("content_block_start", index=index, content_block=block)
+
+    def delta(self, index: int, kind: str, key: str, value: Any) -> bytes:
+        """Write a piece of a block; all but the value itself is made once for each block."""
+        head = self._heads.get((index, kind))
+        if head is None:
+            text = f'{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{key}":'
+            head = self._heads[index, kind] = text.encode()
+        return self.frame("content_block_delta", head + encode(value) + b"}}")
+
+    def stop(self, index: int) -> bytes:
+        """Write a block's end."""
+        return self.frame("content_block_stop", b'{"type":"content_block_stop","index":%d}' % index)
 
     def feed(self, deltas: list[Delta]) -> bytes:
         """Write what the deltas say; see base.Encoder."""
@@ -121,6 +149,10 @@ class MessagesEncoder:
             return b""
         self._is_begun = True
         start, self._start = self._start or ReplyStarted(), None
+        return self.overture(start)
+
+    def overture(self, start: ReplyStarted) -> bytes:
+        """Write what comes before the first block."""
         message = {
             "id": message_id(start.id, self._target),
             "type": "message",
@@ -226,13 +258,14 @@ class MessagesEncoder:
             out += self._show(self._waiting.pop(next(iter(self._waiting)))) + self._close()
         self._is_over = True
         said = [block.value for block in self._closed.values()]
-        delta: JsonObject = {
-            "stop_reason": write_stop(settle_stop(self._stop, said), self._native_stop, said),
-            "stop_sequence": self._stop_sequence,
-        }
+        return out + self.finale(write_stop(settle_stop(self._stop, said), self._native_stop, said))
+
+    def finale(self, reason: str) -> bytes:
+        """Write the reason, the figures, and the end."""
+        delta: JsonObject = {"stop_reason": reason, "stop_sequence": self._stop_sequence}
         delta.update({key: value for key, value in self._extra.items() if key in _IN_DELTA})
         beside = {key: value for key, value in self._extra.items() if key not in _IN_DELTA}
-        out += self._event("message_delta", delta=delta, usage=write_usage(self._usage), **beside)
+        out = self._event("message_delta", delta=delta, usage=write_usage(self._usage), **beside)
         return out + self._event("message_stop", **self.last_words(self._usage))
 
     def last_words(self, usage: Usage | None) -> JsonObject:

@@ -21,7 +21,7 @@ from dragoman.dialects.base import Untranslatable
 from dragoman.dialects.losses import message_path, tool_path
 from dragoman.dialects.media import sniff
 from dragoman.dialects.seals import is_native
-from dragoman.dialects.turns import Piece, Turn, arrange, is_blank
+from dragoman.dialects.turns import Piece, Turn, arrange, called_names, is_blank
 from dragoman.dialects.values import JsonObject
 
 MAX_MARKS = 4
@@ -66,8 +66,8 @@ class ForeignWriter:
 
     def called_tools(self) -> list[JsonObject]:
         """Declare the tools that the conversation calls: a request with calls must have tools [Anthropic, 400]."""
-        names = {piece.part.name: None for turn in self._arranged.turns for piece in turn.calls}  # type: ignore[union-attr]
-        return [{"name": name, "input_schema": _ANYTHING} for name in names if name]
+        names = called_names(self._arranged)
+        return [{"name": name, "input_schema": _ANYTHING} for name in names]
 
     @property
     def misses_thinking(self) -> bool:

@@ -14,18 +14,18 @@ from dragoman.dialects.anthropic_messages.content import NAME
 from dragoman.dialects.anthropic_messages.reply_writing import call_id, is_own_thought, write_citations
 from dragoman.dialects.base import ReplyTarget
 from dragoman.dialects.seals import wrap
-from dragoman.dialects.values import is_json, mend_text, to_json
-
-_encode = msgspec.json.Encoder().encode
+from dragoman.dialects.values import is_json, to_json
 
 
 class Sink(Protocol):
-    """Where a block's events go."""
+    """Where a block's events go, numbered; each dialect has its own frames for them."""
 
     losses: list[Loss]
 
-    def frame(self, name: str, payload: bytes) -> bytes: ...
     def next_index(self) -> int: ...
+    def start(self, index: int, block: Any) -> bytes: ...
+    def delta(self, index: int, kind: str, key: str, value: Any) -> bytes: ...
+    def stop(self, index: int) -> bytes: ...
 
 
 class GrowingBlock:
@@ -37,7 +37,6 @@ class GrowingBlock:
         self.is_ended = False
         self._kept: list[PartGrew | PartEnded] = []
         self._index: int | None = None
-        self._prefixes: dict[str, bytes] = {}
 
     @property
     def may_end(self) -> bool:
@@ -73,27 +72,18 @@ class GrowingBlock:
         """Write the end."""
         if self._index is None:
             return b""
-        return sink.frame("content_block_stop", b'{"type":"content_block_stop","index":%d}' % self._index)
+        return sink.stop(self._index)
 
     def begin(self, block: Any, sink: Sink) -> bytes:
-        """Write content_block_start, once."""
+        """Write the block's start, once."""
         if self._index is not None:
             return b""
         self._index = sink.next_index()
-        event = {"type": "content_block_start", "index": self._index, "content_block": block}
-        return sink.frame("content_block_start", to_json(event).encode())
+        return sink.start(self._index, block)
 
     def piece(self, kind: str, key: str, value: Any, sink: Sink) -> bytes:
-        """Write one content_block_delta; only the value itself is encoded anew."""
-        prefix = self._prefixes.get(kind)
-        if prefix is None:
-            head = f'{{"type":"content_block_delta","index":{self._index},"delta":{{"type":"{kind}","{key}":'
-            prefix = self._prefixes[kind] = head.encode()
-        try:
-            encoded = _encode(value)
-        except UnicodeEncodeError:
-            encoded = _encode(mend_text(value))
-        return sink.frame("content_block_delta", prefix + encoded + b"}}")
+        assert self._index is not None
+        return sink.delta(self._index, kind, key, value)
 
 
 class TextBlock(GrowingBlock):

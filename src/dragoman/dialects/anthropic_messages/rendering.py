@@ -89,21 +89,22 @@ def _misses_thinking(body: JsonObject) -> bool:
 
 def _foreign(prompt: Prompt, target: RequestTarget, model: str, *, takes_urls: bool) -> Written:
     settings = prompt.settings
-    _refuse(prompt)
+    refuse(prompt)
     abilities = abilities_of(model)
     writer = ForeignWriter(prompt, takes_late_system=abilities.takes_late_system, takes_urls=takes_urls)
     body: JsonObject = {"max_tokens": settings.max_tokens or target.max_tokens, **writer.conversation()}
     losses = writer.losses
     _add_tools(body, writer, settings, losses)
-    _add_thinking(body, settings, abilities, losses, misses_seal=writer.misses_thinking)
-    _add_sampling(body, settings, abilities, losses)
+    add_thinking(body, settings, abilities, losses, misses_seal=writer.misses_thinking)
+    add_sampling(body, settings, abilities, losses)
     _add_format(body, settings, losses)
     _add_user(body, settings, losses)
     limit_marks(body, losses)
     return body, losses
 
 
-def _refuse(prompt: Prompt) -> None:
+def refuse(prompt: Prompt) -> None:
+    """Raise Untranslatable for what a model of one answer, without a memory, would answer wrongly."""
     if prompt.settings.n is not None and prompt.settings.n > 1:
         raise Untranslatable(f"n is {prompt.settings.n}, and the model behind this route gives one answer; send n: 1")
     if prompt.previous_id is not None:
@@ -120,7 +121,7 @@ def _add_tools(body: JsonObject, writer: ForeignWriter, settings: Settings, loss
     if not tools:
         return
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        tools, choice = _allowed(tools, choice)
+        tools, choice = allowed_tools(tools, choice)
     names = {tool["name"] for tool in tools}
     if isinstance(choice, dict) and choice.get("name") not in names:
         losses.append(
@@ -133,7 +134,7 @@ def _add_tools(body: JsonObject, writer: ForeignWriter, settings: Settings, loss
         body["tool_choice"] = written
 
 
-def _allowed(tools: list[JsonObject], choice: JsonObject) -> tuple[list[JsonObject], Any]:
+def allowed_tools(tools: list[JsonObject], choice: JsonObject) -> tuple[list[JsonObject], Any]:
     """Keep the tools that `allowed_tools` names; its mode is the choice. Chat nests what Responses says flat."""
     inner = choice.get("allowed_tools")
     told = inner if isinstance(inner, dict) else choice
@@ -150,7 +151,7 @@ def _name_of(allowed: Any) -> Any:
     return function.get("name") if isinstance(function, dict) else allowed.get("name")
 
 
-def _add_thinking(
+def add_thinking(
     body: JsonObject, settings: Settings, abilities: Abilities, losses: list[Loss], *, misses_seal: bool
 ) -> None:
     """Ask for thought by the words that this generation of models takes."""
@@ -202,7 +203,8 @@ def _nearest(effort: str, words: tuple[str, ...]) -> str:
     return min(words, key=lambda word: abs(order.index(word) - order.index(effort)))
 
 
-def _add_sampling(body: JsonObject, settings: Settings, abilities: Abilities, losses: list[Loss]) -> None:
+def add_sampling(body: JsonObject, settings: Settings, abilities: Abilities, losses: list[Loss]) -> None:
+    """Write temperature and the like as far as this generation of models takes them, and stop sequences."""
     found = {name: getattr(settings, name) for name in ("temperature", "top_p", "top_k")}
     sampling = {name: value for name, value in found.items() if value is not None}
     refused: dict[str, str] = {}
@@ -245,19 +247,19 @@ def _add_format(body: JsonObject, settings: Settings, losses: list[Loss]) -> Non
     if not isinstance(form, dict) or not isinstance(form.get("schema"), dict):
         losses.append(Loss(path=setting_path("response_format"), reason="there is no JSON mode without a schema here"))
         return
-    output = {"type": "json_schema", "schema": _closed(form["schema"])}
+    output = {"type": "json_schema", "schema": close_schema(form["schema"])}
     body["output_config"] = {**body.get("output_config", {}), "format": output}
     if form.get("name"):
         losses.append(Loss(path=f"{setting_path('response_format')}.name", reason="schemas have no names here"))
 
 
-def _closed(schema: Any) -> Any:
+def close_schema(schema: Any) -> Any:
     """Close every object of a schema: `additionalProperties: false` is demanded [Anthropic, structured outputs]."""
     if isinstance(schema, list):
-        return [_closed(one) for one in schema]
+        return [close_schema(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {key: _closed(value) if key not in _VALUES else value for key, value in schema.items()}
+    closed = {key: close_schema(value) if key not in _VALUES else value for key, value in schema.items()}
     if schema.get("type") == "object" and "additionalProperties" not in schema:
         closed["additionalProperties"] = False
     return closed
