@@ -150,7 +150,7 @@ def test_both_sides_are_compared_in_a_narrow_window(routed: Dragoman, open_page)
     path = record(routed, chat("far-away", "Compare on a small screen"))
     page: Page = open_page(f"{path}?tab=request&side=diff", url=routed.url, size=(380, 760))
     expect(page.locator(".cm-content")).to_have_count(1)
-    expect(page.locator(".cm-deletedChunk").first).to_be_visible()
+    expect(page.locator(".cm-changedLine").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 

@@ -114,3 +114,8 @@ export function tokenRate(row: {
   if (row.output == null || from == null || to == null || to - from < 1e6) return null
   return row.output / ((to - from) / 1e9)
 }
+
+/** `file:/home/ann/dragoman.yaml:12` as `dragoman.yaml:12`; what is no file as it is. */
+export function shortPlace(source: string): string {
+  return source.replace(/^file:(?:.*[\\/])?/, '')
+}

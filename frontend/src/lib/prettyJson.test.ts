@@ -16,6 +16,20 @@ it('breaks lines and changes nothing else', () => {
 }`)
 })
 
+it('sorts members and leaves lists as they are', () => {
+  expect(prettyJson('{"b":[{"z":2,"y":1},3,1],"a":1.50}', 'sorted')).toBe(`{
+  "a": 1.50,
+  "b": [
+    {
+      "y": 1,
+      "z": 2
+    },
+    3,
+    1
+  ]
+}`)
+})
+
 it('agrees with JSON.stringify where numbers are plain', () => {
   const value = { messages: [{ role: 'user', content: 'é\n"x"' }, null, true], deep: { empty: [[], {}] } }
   expect(prettyJson(JSON.stringify(value))).toBe(JSON.stringify(value, null, 2))

@@ -1,9 +1,12 @@
 /**
- * JSON text with a line for each member, and nothing else changed: order, number spelling and repeated keys stay as
- * they are, as a comparison of two bodies needs it. What is not JSON is given back as it is. Pure.
+ * JSON text with a line for each member, as a comparison of two bodies needs it: the spelling of numbers and strings
+ * and repeated keys stay as they are, and so does the order unless it is asked to be that of the keys. What is not
+ * JSON is given back as it is. Pure.
  */
 
-export function prettyJson(text: string): string {
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g
+
+export function prettyJson(text: string, order: 'kept' | 'sorted' = 'kept'): string {
   const source = text.trim()
   if (!/^[[{]/.test(source)) return text
   try {
@@ -11,24 +14,57 @@ export function prettyJson(text: string): string {
   } catch {
     return text
   }
-  let out = ''
-  let depth = 0
-  const tokens = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g
-  const found = source.match(tokens) ?? []
-  for (const [at, token] of found.entries()) {
-    const next = found[at + 1]
-    if (token === '{' || token === '[') {
-      out += token
-      if (next !== '}' && next !== ']') out += newLine(++depth)
-    } else if (token === '}' || token === ']') {
-      const before = found[at - 1]
-      if (before !== '{' && before !== '[') out += newLine(--depth)
-      out += token
-    } else if (token === ',') out += `,${newLine(depth)}`
-    else if (token === ':') out += ': '
-    else out += token
-  }
-  return out
+  return new Writer(source.match(TOKENS) ?? [], order === 'sorted').value('')
 }
 
-const newLine = (depth: number) => `\n${'  '.repeat(depth)}`
+/** Reads the tokens of valid JSON once, and writes as it goes; an object's members may change places. */
+class Writer {
+  private at = 0
+
+  constructor(
+    private tokens: readonly string[],
+    private isSorted: boolean,
+  ) {}
+
+  value(indent: string): string {
+    const token = this.next()
+    if (token === '{') return this.members(indent)
+    if (token === '[') return this.elements(indent)
+    return token
+  }
+
+  private members(indent: string): string {
+    const found: { key: string; text: string }[] = []
+    for (let token = this.next(); token !== '}'; token = this.next()) {
+      if (token === ',') continue
+      this.next()
+      found.push({ key: token, text: `${token}: ${this.value(`${indent}  `)}` })
+    }
+    if (this.isSorted) found.sort((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0))
+    return enclosed(
+      '{',
+      '}',
+      found.map((one) => one.text),
+      indent,
+    )
+  }
+
+  private elements(indent: string): string {
+    const found: string[] = []
+    while (this.tokens[this.at] !== ']') {
+      if (this.tokens[this.at] === ',') this.at++
+      else found.push(this.value(`${indent}  `))
+    }
+    this.at++
+    return enclosed('[', ']', found, indent)
+  }
+
+  private next(): string {
+    return this.tokens[this.at++] ?? '}'
+  }
+}
+
+function enclosed(open: string, close: string, parts: readonly string[], indent: string): string {
+  if (!parts.length) return open + close
+  return `${open}\n${parts.map((part) => `${indent}  ${part}`).join(',\n')}\n${indent}${close}`
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatBytes, formatDuration, formatShort, inputTokens, tokenRate } from './format'
+import { formatBytes, formatDuration, formatShort, inputTokens, shortPlace, tokenRate } from './format'
 import { axisFor, barOf, roundUp, settleAxis } from './waterfall'
 import { phasesOf } from './phases'
 import { textIn } from './frameText'
@@ -29,6 +29,15 @@ describe('format', () => {
       '1.3M',
     ])
     expect([999, 1500, 2_500_000].map(formatBytes)).toEqual(['999 B', '1.5 kB', '2.5 MB'])
+  })
+
+  it('names a place by file and line', () => {
+    expect(['file:/a/b.yaml:3', 'file:c.yaml:1', 'edited', 'demo'].map(shortPlace)).toEqual([
+      'b.yaml:3',
+      'c.yaml:1',
+      'edited',
+      'demo',
+    ])
   })
 
   it('gives no rate where the time is unknown or nothing', () => {

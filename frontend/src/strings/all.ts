@@ -83,7 +83,7 @@ export const t = {
       asAsked: 'as asked',
       none: 'no answer',
       running: 'running',
-      route: (name: string) => `by the route ${name}`,
+      route: 'by the route',
     },
     sides: {
       label: 'Which side',
@@ -102,6 +102,8 @@ export const t = {
       toggle: 'With the client, or with the provider',
       diff: 'Diff',
       diffTitle: 'The two beside each other; unchanged parts are folded',
+      sorted: 'Keys sorted',
+      sortedTitle: 'Compare without regard to the order of keys',
       tooLarge: (size: string) => `${size}: too large to compare here. Download both instead.`,
       comparing: 'Comparing',
     },
@@ -340,7 +342,7 @@ export const t = {
   },
 
   routes: {
-    intro: 'Which model name goes where, and what is changed on the way. The first that takes a call wins.',
+    intro: 'Which model name goes where. The first route that takes a call wins.',
     add: 'Add route',
     empty:
       'There are no routes. Every call goes to the provider that is the default for its dialect, untouched.',
@@ -405,7 +407,7 @@ export const t = {
       targetsHelp: 'The first that works; the next ones are fallbacks.',
       provider: 'Provider',
       dialect: 'Dialect',
-      ownDialect: 'the client’s, where spoken',
+      ownDialect: 'client’s, if spoken',
       targetModel: 'Model there',
       targetModelPlaceholder: 'same name',
       target: (number: number) => `Target ${number}`,
