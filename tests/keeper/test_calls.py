@@ -1,6 +1,7 @@
 """The calls within a WebSocket: each an exchange of its own, with bodies, times, tokens, and the same id each time."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from dragoman.clock import FakeClock
 from dragoman.events.bus import Bus
 from dragoman.ids import IdMaker, is_exchange_id, tunnel_of
-from dragoman.journal.format import CaptureStopped, Record
+from dragoman.journal.format import CaptureStopped, Record, TunnelData
 from dragoman.keeper.ingest import Ingest
 from dragoman.keeper.understand import understand_again
 from dragoman.records.exchange import Recording
@@ -241,3 +242,25 @@ def test_a_tunnel_in_old_files_is_kept_and_its_calls_are_stored_once(tmp_path: P
         assert store.request_body(tunnel.call(2)) == json.dumps(more).encode()
         assert store.verify().failures == []
         assert store.checkpoints("g0") == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_messages_cost_no_more_than_themselves(tmp_path: Path, seed: int) -> None:
+    """Whatever bytes a tunnel carries, all of it is stored, and what came before the damage is read."""
+    chance, tunnel = random.Random(seed), FakeTunnel(TUNNEL, deflate=DEFLATES[seed % 3])
+    good = [*tunnel.begin(), *tunnel.ask(ASKS), *tunnel.answer(*events("resp_1", "Hi."))]
+    rest: list[Record] = []
+    for number in range(2, 6):
+        odd: Any = [{**ASKS, "stream_id": 7}, b"[" * 50_000, b'{"type":"response.create"', b"\xff\xfe"][number - 2]
+        rest += [*tunnel.ask(ASKS), *tunnel.ask(odd), *tunnel.answer(odd, *events(f"resp_{number}", "Ho."))]
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(rest))
+        record = rest[at]
+        assert isinstance(record, TunnelData)
+        data = bytearray(record.data)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        rest[at] = TunnelData(record.id, record.mono_ns, record.is_from_client, bytes(data))
+    found = stored(tmp_path, [*good, *rest, *tunnel.end()])
+    assert found[tunnel.call(1)].detail.row.reply_preview == "Hi."
+    assert found[TUNNEL].detail.row.ending == "complete"
+    assert all(one.detail.row.ending for one in found.values())

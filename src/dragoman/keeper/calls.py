@@ -121,7 +121,7 @@ class TunnelCalls:
             return []
         try:
             peek = msgspec.json.decode(message.data, type=_Peek)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return []
         if not record.is_from_client:
             return self._answer(peek, message.data, record.mono_ns)

@@ -88,11 +88,19 @@ class OpenExchange:
         """Add the next record; what it says of a tunnel's calls lies in `carried` then."""
         self.assembly.take(record)
         if self._calls is not None:
-            self.carried += self._calls.take(record)
+            self.carried += self._calls_in(record, self._calls)
         elif isinstance(record, AttemptOpened):
             self._attempt = record
         elif isinstance(record, ResponseHead) and carries_calls(self.assembly.opened, record):
             self._calls = TunnelCalls(self.assembly.opened, self._attempt, record)
+
+    def _calls_in(self, record: Record, calls: TunnelCalls) -> list[Record]:
+        """Read a tunnel's calls; should that fail, the tunnel goes on without."""
+        try:
+            return calls.take(record)
+        except Exception:  # noqa: BLE001 the guard of one exchange: the journal is read on
+            _log.exception("the calls of tunnel %s cannot be read", self.id)
+            return []
 
     def checkpoint(self, upto: Place) -> bytes:
         """Write all records so far, so that the files below `upto` are not needed for them."""

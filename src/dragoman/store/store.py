@@ -2,7 +2,8 @@
 
 Promise: what `commit` returned for is kept, whole, also after a crash, and after `sync` also after a power cut;
 each exchange is stored once. All calls block, and may come from any thread; those that write wait for the
-writer's thread, those that read each see one moment. Does not parse wire formats beyond asking a dialect where a body may be cut.
+writer's thread, those that read each see one moment. Does not parse wire formats beyond asking a dialect where a
+body may be cut.
 """
 
 import errno
