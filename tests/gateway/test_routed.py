@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.gateway import server
 from dragoman.journal.format import Alteration, AttemptClosed, AttemptOpened, Opened, RequestBody, UpstreamBody
 from dragoman.records.route import Replacement, Retry, Route, SystemEdits, Target
 from dragoman.records.setup import Auth, Limits, Setup, Timeouts
@@ -451,6 +452,60 @@ async def test_a_changed_setup_counts_from_the_next_request_on(tmp_path: Path) -
             gateway.change(routes=[])
             await client.ask(post(BODY))
         assert (len(usual.received), len(other.received)) == (2, 1)
+
+
+async def test_credentials_in_a_rewritten_body_are_masked_on_record(tmp_path: Path) -> None:
+    body = b'{"model":"gpt-x","tools":[{"type":"mcp","authorization":"tok-0123456789","headers":{"X-Key":"sec-0123"}}]}'
+    renamed = Route(name="r", model="gpt-x", targets=[Target(provider="openai", model="o1")])
+    async with FakeUpstream() as upstream:
+        async with running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway:
+            upstream.reply(OK)
+            reply = await ask(gateway, post(body))
+            await gateway.closed(reply.exchange)
+            (sent,) = gateway.of(reply.exchange, UpstreamBody)
+            written = gateway.journal_bytes()
+    assert upstream.received[0].body == body.replace(b"gpt-x", b"o1")
+    assert len(sent.data) == len(upstream.received[0].body)
+    assert b"tok-0123456789" not in written
+    assert b"sec-0123" not in written
+
+
+async def test_a_long_body_is_renamed_off_the_loop(tmp_path: Path) -> None:
+    body = (
+        b'{"messages":[' + b",".join([b'{"role":"user","content":"%b"}' % (b"x" * 900)] * 700) + b'],"model":"gpt-x"}'
+    )
+    renamed = Route(name="r", model="gpt-x", targets=[Target(provider="openai", model="o1")])
+    async with FakeUpstream() as upstream:
+        async with running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway:
+            upstream.reply(OK)
+            assert (await ask(gateway, post(body))).body == b"ok"
+            assert gateway.gateway.held_bytes == 0
+    assert upstream.received[0].body == body.replace(b"gpt-x", b"o1")
+
+
+async def test_when_too_much_is_held_only_the_oldest_body_is_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HELD_BYTES", 1000)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n"
+    body = (b'{"model":"gpt-x","a":"' + b"x" * 20000)[:19998] + b'"}'
+    async with FakeUpstream() as upstream:
+        setup = routes(to("a", model="*"))
+        async with (
+            running_gateway(tmp_path, setup=setup, a=upstream.url) as gateway,
+            gateway.client() as first,
+            gateway.client() as second,
+        ):
+            upstream.reply(OK)
+            await first.send(head + body[:600])
+            await _until(lambda: gateway.gateway.held_bytes == 600)
+            await second.send(head + body[:600])
+            await _until(lambda: gateway.gateway.held_bytes == 1200)
+            await second.send(body[600:])
+            await first.send(body[600:])
+            assert (await first.reply()).body == b"ok"
+            assert (await second.reply()).body == b"ok"
+    assert [one.body for one in upstream.received] == [body, body]
 
 
 async def _until(holds: Any) -> None:

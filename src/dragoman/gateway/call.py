@@ -129,8 +129,8 @@ class Call:
     """A request as one target gets it."""
 
     __slots__ = (
-        "_hash", "_outgoing", "_prepared", "alterations", "asked", "body", "dialect", "losses", "method", "model",
-        "prompt", "retold", "target", "upstream",
+        "_hash", "_outgoing", "_prepared", "alterations", "asked", "body", "dialect", "is_rewritten", "losses",
+        "method", "model", "prompt", "retold", "target", "upstream",
     )  # fmt: skip
 
     def __init__(self, upstream: Upstream, target: bytes, body: bytes) -> None:
@@ -138,6 +138,8 @@ class Call:
         self.target = target
         """Path and query."""
         self.body = body
+        self.is_rewritten = False
+        """True when the body is not the client's."""
         self.method = "POST"
         self.dialect: str | None = None
         """What is spoken, when it is not the client's dialect: the call is translated."""
@@ -227,7 +229,7 @@ def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> 
     """Say whether making this call reads the whole body."""
     upstream = plan.provider(target.provider)
     dialect = target_dialect(target, upstream.dialects, question.request.way.dialect) if upstream else None
-    return dialect != question.request.way.dialect or _has_edits(route.system)
+    return dialect != question.request.way.dialect or _has_edits(route.system) or target.model is not None
 
 
 def is_count(way: Way) -> bool:
@@ -345,7 +347,7 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
     source = way.dialect or ""
     if not can_translate(source, way.endpoint, dialect):
         what = f"{source} {way.endpoint}" if way.endpoint else way.path
-        message = f"route {route.name} leads to {upstream.slug}, which is asked in {dialect}: {what} has no such there"
+        message = f"route {route.name} leads to {upstream.slug}, asked in {dialect}: {what} cannot be put into that"
         raise CannotCall(404 if way.endpoint is None else 400, "untranslatable", message)
     prompt = _edited(question.prompt, route.system) if _has_edits(route.system) else question.prompt
     model = target.model or question.model or ""

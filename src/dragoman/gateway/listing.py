@@ -5,6 +5,8 @@ that renames nothing, else the first. Promise: each name that is listed leads to
 upstream does not answer, the routes' own names are the list.
 """
 
+from typing import TYPE_CHECKING
+
 from dragoman.canonical import Loss, Prompt
 from dragoman.dialects import ALL
 from dragoman.dialects.base import Unreadable
@@ -14,8 +16,12 @@ from dragoman.gateway.call import Call, CannotCall
 from dragoman.gateway.routing import Plan, Way
 from dragoman.gateway.translated import TranslatedRelay
 from dragoman.gateway.translated_heads import translated_head
+from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.records.route import Route, RouteTable, target_dialect
 from dragoman.wire.http1 import RequestHead
+
+if TYPE_CHECKING:
+    from dragoman.gateway.routed import RoutedExchange
 
 _PATHS = {
     "openai_chat": "/v1/models",
@@ -96,20 +102,24 @@ def is_listing(way: Way, method: str) -> bool:
 class ListRelay(TranslatedRelay):
     """The way back of the upstream's list."""
 
-    __slots__ = ("listing",)
+    __slots__ = ("_listing",)
 
-    listing: Listing
+    def __init__(
+        self, exchange: "RoutedExchange", side: UpstreamSide, now_ns: int, call: Call, listing: Listing
+    ) -> None:
+        super().__init__(exchange, side, now_ns, call)
+        self._listing = listing
 
     def _whole(self) -> tuple[int, bytes, list[Loss]]:
         head, body, dialect = self._head, bytes(self._gathered), self._call.dialect or ""
         assert head is not None
         if head.status < 300:
             try:
-                return 200, self.listing.written(read_models(dialect, body)), []
+                return 200, self._listing.written(read_models(dialect, body)), []
             except Unreadable:
-                return 200, self.listing.own_reply(), []
-        if self.listing.names or dialect not in ALL or self._client_dialect not in ALL:
-            return 200, self.listing.own_reply(), []
+                return 200, self._listing.own_reply(), []
+        if self._listing.names or dialect not in ALL or self._client_dialect not in ALL:
+            return 200, self._listing.own_reply(), []
         headers = {one.low.decode("latin-1"): one.value.decode("latin-1") for one in head.fields}
         status, out = translate_error(dialect, self._client_dialect, head.status, headers, body)
         return status, out, []

@@ -5,7 +5,7 @@ no stream is gathered (up to `MOST_GATHERED_BYTES`). The upstream's bytes go int
 client's before they are written to it. The client's head is written with the first words of the reply, so that an
 error before them can still become an error answer, or another attempt. While the upstream is silent the client is kept
 waiting by pings of its dialect. A reply that breaks off ends in the dialect's own error; where it has none, in a cut.
-Decides nothing about retries; the `RoutedExchange` does.
+Decides nothing about retries; the `TryingExchange` does.
 """
 
 import logging
@@ -32,7 +32,7 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
 
 if TYPE_CHECKING:
-    from dragoman.gateway.routed import RoutedExchange
+    from dragoman.gateway.tries import TryingExchange
 
 PING_NS = 10 * 10**9
 MOST_GATHERED_BYTES = 128 * 1024 * 1024
@@ -48,7 +48,7 @@ class TranslatedRelay(TriedRelay):
         "_call", "_client_dialect", "_gathered", "_head", "_sent_ns", "_stream", "_target", "_unfold",
     )  # fmt: skip
 
-    def __init__(self, exchange: "RoutedExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
+    def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
         super().__init__(exchange, side, now_ns)
         self._call = call
         self._client_dialect = exchange.way.dialect or ""
@@ -92,14 +92,14 @@ class TranslatedRelay(TriedRelay):
         self._gathered += data
         if len(self._gathered) > MOST_GATHERED_BYTES:
             message = f"the provider's reply is longer than {MOST_GATHERED_BYTES} bytes and cannot be translated"
-            self._routed.on_no_reply(502, "reply_too_long", message)
+            self._trying.on_no_reply(502, "reply_too_long", message)
 
     def _pass_end(self, trailers: Fields) -> None:
         self.release()
         if self._stream is not None:
             self._end_stream(self._stream)
         else:
-            self._routed.work(len(self._gathered), self._whole, self._answer)
+            self._trying.work(len(self._gathered), self._whole, self._answer)
 
     def _pass_lost(self, error: Exception | None, *, has_spoken: bool) -> None:
         if self._head is None or self.status:
@@ -107,19 +107,19 @@ class TranslatedRelay(TriedRelay):
             return
         why = f": {error}" if error is not None else ""
         message = f"the provider closed the connection in the middle of its reply{why}"
-        self._routed.on_no_reply(502, "upstream_cut", message)
+        self._trying.on_no_reply(502, "upstream_cut", message)
 
     def _pass_tick(self, now_ns: int, *, is_request_whole: bool) -> None:
         if self._head is None:
             super()._pass_tick(now_ns, is_request_whole=is_request_whole)
         elif self.is_paused:
             return
-        elif now_ns - self.last_ns > self._routed.upstream.idle_ns:
-            message = f"the provider was silent for {self._routed.upstream.idle_ns / 1e9:g} s (timeouts.idle)"
+        elif now_ns - self.last_ns > self._trying.upstream.idle_ns:
+            message = f"the provider was silent for {self._trying.upstream.idle_ns / 1e9:g} s (timeouts.idle)"
             if self.status:
-                self._routed.break_off("timeout", "idle_timeout", message)
+                self._trying.break_off("timeout", "idle_timeout", message)
             else:
-                self._routed.on_no_reply(504, "idle_timeout", message, ending="timeout")
+                self._trying.on_no_reply(504, "idle_timeout", message, ending="timeout")
         elif self._stream is not None and now_ns - self._sent_ns > PING_NS:
             self._ping(self._stream)
 
@@ -144,22 +144,22 @@ class TranslatedRelay(TriedRelay):
         if out:
             self._send(out)
         self._end_message(stream.losses)
-        self._routed.on_reply_whole([], is_kept=self.is_kept)
+        self._trying.on_reply_whole([], is_kept=self.is_kept)
 
     def _guarded(self, translate: Callable[[bytes], bytes], data: bytes) -> bytes | None:
         """Translate; what a dialect stumbles over ends this exchange alone. None: it is over."""
         try:
             return translate(data)
         except Exception as error:  # noqa: BLE001 the guard of one request
-            self._routed.stumbled(error)
+            self._trying.stumbled(error)
             return None
 
     def _fail_early(self, stream: StreamTranslator) -> None:
         """The stream told an error before anything was passed on: that is an error answer, or another attempt."""
         error = stream.error or ReplyError(message="the provider's stream ended before it said anything")
         status = status_of(error) if stream.error is not None else 502
-        if self._routed.may_fall_back(status):
-            self._routed.on_told_error(status, error.message)
+        if self._trying.may_fall_back(status):
+            self._trying.on_told_error(status, error.message)
             return
         status = client_status(status, error, self._client_dialect)
         code = error.code or error.kind or "upstream_error"
@@ -172,7 +172,7 @@ class TranslatedRelay(TriedRelay):
         if exchange.client.has_left:
             return
         now = self._sent_ns = exchange.gateway.clock.mono_ns()
-        self._routed.record.sent_chunk(out, now)
+        self._trying.record.sent_chunk(out, now)
         if not self.ends_by_close:
             out = b"%x\r\n%b\r\n" % (len(out), out)
         self.sent_bytes += len(out)
@@ -194,7 +194,7 @@ class TranslatedRelay(TriedRelay):
     def _end_message(self, losses: list[Loss]) -> None:
         """End the client's message; what was lost goes on record before the exchange is closed."""
         if losses:
-            self._routed.record.lost("response", losses)
+            self._trying.record.lost("response", losses)
         if not self.ends_by_close and not self._exchange.client.has_left:
             self.sent_bytes += 5
             self._exchange.client.write(b"0\r\n\r\n")
@@ -207,7 +207,7 @@ class TranslatedRelay(TriedRelay):
         try:
             out = stream.fail(ReplyError(message=message, code=code), status)
         except Exception:  # noqa: BLE001 the guard of one request
-            _log.exception("exchange %s: the reply's end could not be written", self._routed.id)
+            _log.exception("exchange %s: the reply's end could not be written", self._trying.id)
             return False
         if not out:
             return False
@@ -246,12 +246,12 @@ class TranslatedRelay(TriedRelay):
         fields = self._reply_fields(media_type) + (error_headers(self._client_dialect, status) if status >= 400 else [])
         self._write_head(status, [*fields, (b"content-length", b"%d" % len(body))], "length")
         if losses:
-            self._routed.record.lost("response", losses)
+            self._trying.record.lost("response", losses)
         if not self._exchange.client.has_left:
-            self._routed.record.sent_chunk(body, self._exchange.gateway.clock.mono_ns())
+            self._trying.record.sent_chunk(body, self._exchange.gateway.clock.mono_ns())
             self.sent_bytes += len(body)
             self._exchange.client.write(body)
-        self._routed.on_reply_whole([], is_kept=self.is_kept)
+        self._trying.on_reply_whole([], is_kept=self.is_kept)
 
     def _reply_fields(self, media_type: bytes) -> Fields:
         assert self._head is not None
@@ -267,7 +267,7 @@ class TranslatedRelay(TriedRelay):
         lines = exchange.cors + exchange.own_lines(is_kept=self.is_kept)
         if exchange.client.has_left:
             return
-        self._routed.record.sent_head(status, fields, framing)
+        self._trying.record.sent_head(status, fields, framing)
         exchange.client.write(reply_lines(status, fields, lines))
         if exchange.client.full_since_ns:
             self.hold()

@@ -15,7 +15,7 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import BadMessage, Framing, ResponseHead
 
 if TYPE_CHECKING:
-    from dragoman.gateway.routed import RoutedExchange
+    from dragoman.gateway.tries import TryingExchange
 
 KEPT_BYTES = 2048
 MOST_READ_BYTES = 64 * 1024
@@ -25,11 +25,11 @@ LONGEST_READ_NS = 5 * 10**9
 class TriedRelay(Relay):
     """Owner of an upstream connection for the time of one attempt of a route."""
 
-    __slots__ = ("_coding", "_dropped", "_failed", "_failed_at", "_routed")
+    __slots__ = ("_coding", "_dropped", "_failed", "_failed_at", "_trying")
 
-    def __init__(self, exchange: "RoutedExchange", side: UpstreamSide, now_ns: int) -> None:
+    def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int) -> None:
         super().__init__(exchange, side, now_ns)
-        self._routed = exchange
+        self._trying = exchange
         self._failed: Failed | None = None
         """Why the reply is dropped."""
         self._failed_at = 0
@@ -37,11 +37,11 @@ class TriedRelay(Relay):
         self._coding = ""
 
     def on_head(self, head: ResponseHead, framing: Framing) -> bool:
-        failed = self._routed.judge(head)
+        failed = self._trying.judge(head)
         if failed is None:
             return self._pass_head(head, framing)
         self._failed = failed
-        self._failed_at = self.last_ns = self._routed.gateway.clock.mono_ns()
+        self._failed_at = self.last_ns = self._trying.gateway.clock.mono_ns()
         self._coding = content_coding(head)
         return framing == "chunked"
 
@@ -102,7 +102,7 @@ class TriedRelay(Relay):
         failed = self._failed
         assert failed is not None
         text = _shown(bytes(self._dropped), self._coding)
-        self._routed.on_rejected(failed._replace(message=f"{failed.message}: {text}" if text else failed.message))
+        self._trying.on_rejected(failed._replace(message=f"{failed.message}: {text}" if text else failed.message))
 
 
 def content_coding(head: ResponseHead) -> str:
