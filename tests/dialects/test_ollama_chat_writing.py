@@ -368,7 +368,7 @@ def written(*deltas: Delta, target: ReplyTarget = TARGET) -> tuple[bytes, list[L
     return body, encoder.losses
 
 
-END = [ReplyProgressed(stop_reason="end", usage=Usage(input_fresh=3, cache_read=4, output=2)), ReplyEnded()]
+END = [ReplyProgressed(stop_reason="end", usage=Usage(input_fresh=7, output=2)), ReplyEnded()]
 
 
 def test_a_whole_reply_says_all_that_ollamas_do() -> None:
@@ -437,7 +437,7 @@ def test_what_a_reply_cannot_say_is_lost() -> None:
     ]
     body, losses = rendered(*parts)
     assert (body["message"]["content"], "tool_calls" in body["message"]) == ("a", False)
-    paths = ["reply.parts[0]", "reply.parts[1].annotations", "reply.parts[2]"]
+    paths = ["reply.parts[0].seal", "reply.parts[1].annotations", "reply.parts[2]"]
     assert [loss.path for loss in losses] == paths
     grown = [
         PartStarted(part=0, value=Reasoning(maker="anthropic")),
@@ -560,3 +560,8 @@ def test_every_recorded_reply_is_written_so_that_the_client_and_we_read_the_same
         ), record["id"]
         count += 1
     assert count
+
+
+def test_what_was_read_from_a_cache_is_counted_as_input_and_said_to_be_lost() -> None:
+    body, losses = rendered("a", usage=Usage(input_fresh=3, cache_read=4, output=2))
+    assert (body["prompt_eval_count"], [loss.path for loss in losses]) == (7, ["reply.usage.cache_read"])

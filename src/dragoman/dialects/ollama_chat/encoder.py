@@ -77,7 +77,9 @@ def lost_of(number: int, part: AnyPart, losses: list[Loss]) -> None:
         case Text() if part.annotations:
             losses.append(Loss(path=path + ".annotations", reason="Ollama has no citations"))
         case Reasoning() if part.signature or part.encrypted:
-            losses.append(Loss(path=path, reason="Ollama has no field for a seal; the next turn goes without"))
+            losses.append(
+                Loss(path=path + ".seal", reason="Ollama has no field for a seal; the next turn goes without")
+            )
         case Text() | Refusal() | Reasoning():
             pass
         case ToolCall() if part.kind != "server":
@@ -113,6 +115,9 @@ class _Lines:
         """Write the object that ends a reply."""
         if reason in _REASON_LOST:
             losses.append(Loss(path="reply.stop_reason", reason=_REASON_LOST[reason]))
+        if usage and (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
+            reason_lost = "Ollama's figures tell nothing of a cache; the input holds it"
+            losses.append(Loss(path="reply.usage.cache_read", reason=reason_lost))
         more: JsonObject = {"done": True, "done_reason": "length" if reason == "length" else "stop"}
         more |= {key: timings[key] for key in DURATIONS if key in timings}
         figures = {"prompt_eval_count": usage.input_total, "eval_count": usage.output} if usage else {}

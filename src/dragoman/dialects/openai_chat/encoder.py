@@ -335,8 +335,8 @@ class _Choice:
     def _seal(self, part: "_Part", out: list[bytes]) -> None:
         """Tell a seal once all that it covers was told."""
         value = part.value
-        if not isinstance(value, Reasoning) or not (part.signature or part.encrypted):
-            return
+        if part.is_sealed or not isinstance(value, Reasoning) or not (part.signature or part.encrypted):
+            return  # OpenAI seals an item anew in its last event: the first seal is as good, and was told
         sealed = msgspec.structs.replace(
             value,
             text="".join(part.texts),
@@ -344,7 +344,7 @@ class _Choice:
             signature=part.signature,
             encrypted=part.encrypted,
         )
-        part.signature = part.encrypted = None
+        part.is_sealed = True
         detail = seal_detail(sealed)
         if detail is not None:
             self._list("reasoning_details", [detail], out)
@@ -357,7 +357,7 @@ class _Part:
     """What was told of one part."""
 
     __slots__ = (
-        *("cited", "encrypted", "field", "held", "index", "key", "kind"),
+        *("cited", "encrypted", "field", "held", "index", "is_sealed", "key", "kind"),
         *("signature", "summaries", "texts", "value"),
     )
 
@@ -375,3 +375,4 @@ class _Part:
         self.summaries: list[str] = []
         self.signature: str | None = None
         self.encrypted: str | None = None
+        self.is_sealed = False
