@@ -49,7 +49,8 @@ _SOURCES = frozenset(
 )
 """Dialects and endpoints that a client may use while the model speaks another dialect."""
 
-_TARGETS = frozenset(dialect for dialect, _ in _SOURCES)
+DIALECTS = frozenset(dialect for dialect, _ in _SOURCES)
+"""Those that are translated, each to each."""
 
 _STREAMED_BY_PATH = frozenset({"invoke_stream", "converse_stream", "stream_generate"})
 _WHOLE_BY_PATH = frozenset({"invoke", "converse", "generate"})
@@ -69,7 +70,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def can_translate(source: str | None, endpoint: str | None, target: str) -> bool:
     """Say whether a client's call to `endpoint` can be answered by a model that speaks `target`."""
-    return (source, endpoint) in _SOURCES and target in _TARGETS
+    return (source, endpoint) in _SOURCES and target in DIALECTS
 
 
 def read_prompt(dialect: str, endpoint: str, path: str, body: bytes) -> Prompt:

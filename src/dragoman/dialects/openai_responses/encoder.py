@@ -155,6 +155,9 @@ class ResponsesEncoder:
         if begun is None:  # growth without a start: a text, as the assembler takes it
             self._begin(None, None)
             begun = self._texts[number] = Text(text="")
+        thought = self._thoughts.get(number)
+        if thought is not None and thought.is_sealed:
+            return  # sealed anew: the first seal was told already
         if says_something(delta):
             self._talk_of(number, begun).grow(delta)
 

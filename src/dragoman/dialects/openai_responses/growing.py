@@ -226,6 +226,10 @@ class GrowingReasoning:
         self._events.add("response.output_item.done", output_index=self.index, item=item)
         return item
 
+    @property
+    def is_sealed(self) -> bool:
+        return bool(self._seal)
+
     def part_so_far(self) -> Reasoning:
         before = self._before.part_so_far() if self._before else Reasoning()
         text, summary = before.text + "".join(self._texts), before.summary + "".join(self._summaries)
