@@ -457,13 +457,15 @@ async def test_a_changed_setup_counts_from_the_next_request_on(tmp_path: Path) -
 async def test_credentials_in_a_rewritten_body_are_masked_on_record(tmp_path: Path) -> None:
     body = b'{"model":"gpt-x","tools":[{"type":"mcp","authorization":"tok-0123456789","headers":{"X-Key":"sec-0123"}}]}'
     renamed = Route(name="r", model="gpt-x", targets=[Target(provider="openai", model="o1")])
-    async with FakeUpstream() as upstream:
-        async with running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway:
-            upstream.reply(OK)
-            reply = await ask(gateway, post(body))
-            await gateway.closed(reply.exchange)
-            (sent,) = gateway.of(reply.exchange, UpstreamBody)
-            written = gateway.journal_bytes()
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway,
+    ):
+        upstream.reply(OK)
+        reply = await ask(gateway, post(body))
+        await gateway.closed(reply.exchange)
+        (sent,) = gateway.of(reply.exchange, UpstreamBody)
+        written = gateway.journal_bytes()
     assert upstream.received[0].body == body.replace(b"gpt-x", b"o1")
     assert len(sent.data) == len(upstream.received[0].body)
     assert b"tok-0123456789" not in written
@@ -475,11 +477,13 @@ async def test_a_long_body_is_renamed_off_the_loop(tmp_path: Path) -> None:
         b'{"messages":[' + b",".join([b'{"role":"user","content":"%b"}' % (b"x" * 900)] * 700) + b'],"model":"gpt-x"}'
     )
     renamed = Route(name="r", model="gpt-x", targets=[Target(provider="openai", model="o1")])
-    async with FakeUpstream() as upstream:
-        async with running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway:
-            upstream.reply(OK)
-            assert (await ask(gateway, post(body))).body == b"ok"
-            assert gateway.gateway.held_bytes == 0
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, setup=routes(renamed), openai=upstream.url) as gateway,
+    ):
+        upstream.reply(OK)
+        assert (await ask(gateway, post(body))).body == b"ok"
+        assert gateway.gateway.held_bytes == 0
     assert upstream.received[0].body == body.replace(b"gpt-x", b"o1")
 
 
