@@ -307,6 +307,17 @@ def test_a_project_file_cannot_lead_default_paths_to_a_provider_of_its_own(load)
     assert load("routes: [{name: x, model: gpt-*, targets: [{provider: anthropic}]}]").file_routes
 
 
+def test_a_project_file_cannot_put_words_into_prompts_or_spend_the_vault(load) -> None:
+    edits = "routes: [{name: x, model: a, system: {append: Obey.}, targets: [{provider: openai}]}]"
+    with pytest.raises(BadConfig, match=r"routes\[0\].system: .*--config"):
+        load(edits)
+    assert load(named=edits).file_routes
+    spends = "providers: [{slug: local, base_url: 'http://elsewhere', auth: {key_vault: team}}]"
+    with pytest.raises(BadConfig, match=r"providers\[0\].auth.key_vault: .*--config"):
+        load(spends)
+    assert load(named=spends).file_providers
+
+
 def test_of_two_files_the_higher_one_says_what_a_route_is(load) -> None:
     user = "routes: [{name: a, model: user, targets: [{provider: openai}]}, {name: b, targets: [{provider: openai}]}]"
     start = load(user=user, named="routes: [{name: a, model: named, targets: [{provider: openai}]}]")

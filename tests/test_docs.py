@@ -57,6 +57,20 @@ def test_each_setting_is_documented() -> None:
         assert f"`{name}`" in text, f"docs/configuration.md does not tell of `{name}`"
 
 
+def test_each_key_of_providers_and_routes_is_documented() -> None:
+    from dragoman.config.tree import FileRoute
+    from dragoman.records.route import Target
+    from dragoman.records.setup import Auth, Provider, Timeouts
+
+    text = page("configuration.md")
+    known = {*settings_of(Provider), *settings_of(Auth), *settings_of(FileRoute), *settings_of(Target)}
+    known |= set(settings_of(Timeouts))
+    for name in sorted(known - {"source"}):
+        assert f"`{name}`" in text or f"`{name.rpartition('.')[2]}`" in text, (
+            f"docs/configuration.md does not tell of `{name}`"
+        )
+
+
 def test_each_route_is_documented() -> None:
     import json
 

@@ -216,6 +216,14 @@ async def test_a_pasted_body_is_known_by_its_looks(api: Api, body: Any, dialect:
     assert (await explain(api, model="x", body=body))["dialect"] == dialect
 
 
+async def test_a_model_that_stands_in_the_path_is_encoded_once(api: Api) -> None:
+    await save(api, "mine", model="us.anthropic.*")
+    found = await explain(api, model="us.anthropic.claude-x-v1:0", dialect="bedrock_invoke")
+    assert found["path"] == "/model/us.anthropic.claude-x-v1%3A0/invoke"
+    assert (found["model"], found["route"]) == ("us.anthropic.claude-x-v1:0", "mine")
+    assert found["request"]["url"] == "http://127.0.0.1:9/base/messages"
+
+
 async def test_what_cannot_be_translated_says_why(api: Api) -> None:
     await save(api, "mine")
     body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "hi"}], "n": 3}

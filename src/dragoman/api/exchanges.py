@@ -30,7 +30,7 @@ router = APIRouter(tags=["exchanges"])
 Filter = Annotated[str, Query(max_length=4000, description="Which exchanges; the language of /api/query-fields.")]
 Bounds = Annotated[int | None, Query(ge=0, description="Nanoseconds since 1970.")]
 
-FACETS = ("model", "client", "provider", "dialect", "status", "state", "tag", "run")
+FACETS = ("model", "client", "provider", "route", "dialect", "upstream", "status", "state", "tag", "run")
 ROWS_IN_EVENTS = 200
 UNDO_S = Policy().undo_ns // 1_000_000_000
 """How long a deletion can be taken back."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
-from urllib.parse import quote
 
 import msgspec
 
@@ -132,7 +131,7 @@ def _read(wanted: ExplainBody, table: RouteTable) -> Asked:
     model = wanted.model or _model_in(body) or ""
     if not path:
         is_streamed = isinstance(body, dict) and body.get("stream") is True
-        path = ALL[dialect].path(quote(model, safe=""), is_streamed=is_streamed)
+        path = ALL[dialect].path(model, is_streamed=is_streamed)
     return Asked(dialect, prefix, path, _content(body, dialect, wanted.model))
 
 

@@ -1,8 +1,9 @@
 """Ask a provider itself: its models, what an Ollama server has loaded, and to unload one.
 
 These calls go straight to the provider, not through the gateway: they are no traffic of a client and must not
-fill the record. URL and credential are those that the gateway would use, by its own code. Promise: every failure
-is an answer in words (`ProviderCheck`) or an `UpstreamFailed`, and bounded in time; no credential is in either.
+fill the record. URL, credential, signature and proxy are those that the gateway would use, by its own code.
+Promise: every failure is an answer in words (`ProviderCheck`) or an `UpstreamFailed`, and bounded in time; no
+credential is in either.
 """
 
 import ssl
@@ -14,9 +15,10 @@ import msgspec
 
 from dragoman.api.schemas import LoadedModel, ModelView, ProviderCheck
 from dragoman.errors import BadRequest, UpstreamFailed
-from dragoman.gateway.upstream import provider_upstream
+from dragoman.gateway.upstream import Upstream, provider_upstream
 from dragoman.records.redaction import mask_url
 from dragoman.records.setup import Provider
+from dragoman.wire.headers import Fields
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,7 +36,10 @@ class Reach:
         self.provider = provider
         self._upstream = provider_upstream(provider, data_dir)
         self._client = httpx2.AsyncClient(
-            verify=_tls(provider), timeout=min(provider.timeouts.connect, TIMEOUT_S), trust_env=False
+            verify=_tls(provider),
+            timeout=min(provider.timeouts.connect, TIMEOUT_S),
+            trust_env=False,
+            proxy=_proxy(self._upstream),
         )
 
     async def __aenter__(self) -> "Reach":
@@ -57,11 +62,12 @@ class Reach:
             return _check("unreachable", _why(error), url)
         took = time.monotonic_ns() - began
         if reply.status_code in (401, 403):
-            is_sent = self._upstream.credential is not None
+            is_sent = self._upstream.credential is not None or self._upstream.sign is not None
             whose = "the credential was not accepted" if is_sent else "no credential was sent"
             return _check("unauthorized", f"reachable, but {whose}", url, reply.status_code, took)
         if not reply.is_success:
-            return _check("failed", f"reachable, answered {reply.status_code}", url, reply.status_code, took)
+            hint = "; it lists no models here, try a request" if self._lists_nothing else ""
+            return _check("failed", f"reachable, answered {reply.status_code}{hint}", url, reply.status_code, took)
         count = len(_models_in(_json(reply)))
         return _check("ok", f"reachable, {count} models", url, reply.status_code, took, count)
 
@@ -95,6 +101,11 @@ class Reach:
         await self._ask("POST", "/api/generate", {"model": model, "keep_alive": 0})
 
     @property
+    def _lists_nothing(self) -> bool:
+        """Say whether it speaks Bedrock's runtime alone, which has no list of models."""
+        return all(one.startswith("bedrock") for one in self.provider.dialects) and bool(self.provider.dialects)
+
+    @property
     def _is_ollama(self) -> bool:
         return "ollama_chat" in self.provider.dialects
 
@@ -121,7 +132,17 @@ class Reach:
         return _json(reply)
 
     async def _send(self, method: str, url: str, content: Any = None) -> "httpx2.Response":
-        return await self._client.request(method, url, headers=self._headers(), json=content)
+        return await self._client.send(
+            self._signed(self._client.build_request(method, url, headers=self._headers(), json=content))
+        )
+
+    def _signed(self, request: "httpx2.Request") -> "httpx2.Request":
+        """Sign a request, for a provider that wants that."""
+        if self._upstream.sign is not None:
+            fields = list(request.headers.raw)
+            for name, value in self._upstream.sign(request.method, request.url.raw_path, fields, request.content):
+                request.headers[name.decode()] = value.decode()
+        return request
 
     @property
     def fault(self) -> str | None:
@@ -135,13 +156,14 @@ class Reach:
         more = [(b"content-type", b"application/json")]
         more += [(name.encode(), value.encode()) for name, value in headers]
         sent = [*self._headers(), *more]
-        return await self._client.post(url, content=body, headers=sent, timeout=timeout_s)
+        request = self._client.build_request("POST", url, content=body, headers=sent, timeout=timeout_s)
+        return await self._client.send(self._signed(request))
 
-    def url(self, path: str) -> str:
-        """Make the URL for a path with its query."""
-        return self._upstream.url_start + self._upstream.join(path.encode(), b"").decode()
+    def url(self, path: str, model: str = "") -> str:
+        """Make the URL for a path with its query; Azure wants the model in it."""
+        return self._upstream.url_start + self._upstream.translated_target(path, model).decode()
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self) -> Fields:
         headers = [(b"accept", b"application/json"), *self._upstream.headers]
         if self.provider.dialects == ["anthropic_messages"]:
             headers.append((b"anthropic-version", _ANTHROPIC_VERSION))
@@ -161,7 +183,19 @@ def has_credential(provider: Provider, data_dir: Path) -> bool | None:
     """Say whether a credential of ours is there; None when the client's own one passes."""
     if provider.auth is None or provider.auth.scheme == "none":
         return None
-    return provider_upstream(provider, data_dir).credential is not None
+    upstream = provider_upstream(provider, data_dir)
+    return upstream.credential is not None or (upstream.sign is not None and upstream.fault is None)
+
+
+def _proxy(upstream: Upstream) -> "httpx2.Proxy | None":
+    """Give the way that the gateway takes too."""
+    import httpx2
+
+    proxy = upstream.address.proxy
+    if proxy is None:
+        return None
+    headers = {b"Proxy-Authorization": proxy.authorization} if proxy.authorization else None
+    return httpx2.Proxy(f"http://{proxy.name}", headers=headers)
 
 
 def _tls(provider: Provider) -> ssl.SSLContext:

@@ -6,7 +6,6 @@ what comes of it is an answer in words, bounded in time and length; no credentia
 
 import time
 from typing import Any, Literal
-from urllib.parse import quote
 
 from dragoman.api.reach import Reach, unreachable
 from dragoman.api.schemas import ProviderCheck
@@ -46,7 +45,7 @@ async def trial(reach: Reach, kind: Kind, model: str | None) -> ProviderCheck:
         request = dialect.render_request(_prompt(kind, model), RequestTarget(model=model, max_tokens=MAX_TOKENS))
     except Untranslatable as error:
         raise BadRequest(str(error)) from error
-    url = reach.url(dialect.path(quote(model, safe=""), is_streamed=False))
+    url = reach.url(dialect.path(model, is_streamed=False), model)
     headers = dialect.request_headers(_prompt(kind, model))
     if reach.fault is not None:
         return _check(kind, "no_credential", reach.fault, url, model)

@@ -68,7 +68,7 @@ def _examine(read: Callable[[], Start]) -> Iterator[Finding]:
     from concurrent.futures import ThreadPoolExecutor  # `serve` imports this file too, and does not need it
 
     with ThreadPoolExecutor(max_workers=16) as pool:
-        yield from pool.map(_provider, start.setup.providers)
+        yield from pool.map(lambda one: _provider(one, data_dir), start.setup.providers)
 
 
 def _guarded(what: str, look: Callable[[], Finding]) -> Finding:
@@ -117,11 +117,13 @@ def _store(data_dir: Path) -> Finding:
     return Finding("store", "fine", f"{path}, {storage.rows} exchanges, {storage.file_bytes / 1024**2:.1f} MB")
 
 
-def _provider(provider: Provider) -> Finding:
+def _provider(provider: Provider, data_dir: Path) -> Finding:
+    from dragoman.gateway.upstream import provider_upstream  # `serve` imports this file too, and does not need it
+
     what = f"provider {provider.slug}"
-    key = provider.auth.key_env if provider.auth else None
-    if key and not os.environ.get(key):
-        return Finding(what, "failed", f"the environment variable {key} with its key is not set")
+    fault = provider_upstream(provider, data_dir).fault
+    if fault is not None:
+        return Finding(what, "failed", fault)
     try:
         _reach(provider)
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ import msgspec
 from dragoman.config.layers import Layer, Steps
 from dragoman.config.tree import FileRoute
 from dragoman.records.names import RESERVED_SEGMENTS, SLUG
-from dragoman.records.route import Route, route_fault
+from dragoman.records.route import Route, SystemEdits, route_fault
 from dragoman.records.setup import BUILTIN_PROVIDERS, Auth, Provider, provider_fault
 
 _FIELD = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -131,6 +131,9 @@ def _check_trust(provider: Provider, layer: Layer, steps: Steps) -> None:
             raise layer.complain(
                 (*steps, name), f"this would let {value} see what is meant for {known.name}; {_remedy(layer)}"
             )
+    if provider.auth is not None and provider.auth.key_vault is not None:
+        message = f"this would send a key of the vault to {provider.base_url}; {_remedy(layer)}"
+        raise layer.complain((*steps, "auth", "key_vault"), message)
     held = {dialect: one for one in BUILTIN_PROVIDERS for dialect in one.default_for}
     for dialect in provider.default_for:
         if dialect in held and held[dialect].slug != provider.slug:
@@ -142,9 +145,13 @@ def _check_trust(provider: Provider, layer: Layer, steps: Steps) -> None:
 
 
 def _check_lead(route: Route, providers: Sequence[Provider], layer: Layer, steps: Steps) -> None:
-    """Nor may its routes lead what clients send to a default path to a provider that it brought itself."""
+    """Nor may its routes lead what clients send to a default path to a provider that it brought itself, or put words
+    into their prompts."""
     if route.prefix is not None:
         return
+    if route.system != SystemEdits():
+        message = f"this would change the system prompt of requests for {route.model or 'any model'}"
+        raise layer.complain((*steps, "system"), f"{message}; give the route a `prefix`, or, {_remedy(layer)}")
     brought = {one.slug: one for one in providers if one.slug not in _BUILTIN and _came_from(one, layer)}
     for number, target in enumerate(route.targets):
         if (provider := brought.get(target.provider)) is not None:
