@@ -23,6 +23,11 @@ PLANTED = {
     "password": "PLANTEDpassword0123456789abcdef",
 }
 
+ROUTES = [
+    {"name": "as-chat", "model": "as-chat", "targets": [{"provider": "keyed", "model": "sim-echo"}]},
+    {"name": "renamed", "model": "renamed", "targets": [{"provider": "sim", "model": "sim-echo"}]},
+]
+
 
 def send(dragoman: Dragoman, path: str, headers: dict[str, str], body: object) -> int:
     connection = http.client.HTTPConnection(urlsplit(dragoman.url).netloc, timeout=30)
@@ -51,10 +56,13 @@ def send_all(dragoman: Dragoman) -> int:
         ("/v1/messages", anthropic, messages),
         ("/v1/responses", {"api-key": PLANTED["bearer"], "proxy-authorization": PLANTED["bearer"]}, responses),
         ("/keyed/v1/chat/completions", {"x-dragoman-key": PLANTED["password"]}, chat),
+        ("/v1/messages", {**anthropic, "x-dragoman-key": PLANTED["password"]}, {**messages, "model": "as-chat"}),
+        ("/v1/messages", anthropic, {**messages, "model": "renamed"}),
+        ("/v1/responses", {"authorization": f"Bearer {PLANTED['bearer']}"}, {**responses, "model": "renamed"}),
         ("/v1/chat/completions", {"authorization": f"Bearer {PLANTED['bearer']}"}, {**chat, "model": "sim-error-401"}),
     ]
     statuses = [send(dragoman, *call) for call in calls]
-    assert statuses == [200, 200, 200, 200, 200, 401]
+    assert statuses == [200, 200, 200, 200, 200, 200, 200, 200, 401]
     return len(calls)
 
 
@@ -79,7 +87,7 @@ def test_planted_secrets_are_found_nowhere(simulator: Server, tmp_path: Path) ->
         tmp_path,
         providers=[*simulator_as_provider(simulator.url), keyed],
         env=env,
-        settings={"log": {"level": "debug"}},
+        settings={"log": {"level": "debug"}, "routes": ROUTES},
     ) as dragoman:
         keeper = dragoman.child("_keeper")
         keeper.send_signal(signal.SIGSTOP)  # so that the journal is still there to be looked into
