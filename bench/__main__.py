@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from bench import peers, processes, rounds, stored
@@ -75,8 +76,10 @@ def measure_gateway(options: argparse.Namespace) -> list[Line]:
         streams = rounds.run(pair, "stream", connections=32, seconds=max(seconds, 4), rounds=count, unit_bytes=chunk)
         _say("300 KB bodies")
         large = rounds.run(still_pair, "large", connections=4, seconds=seconds, rounds=count)
+        _say("translated streams, 32 clients")
+        translated = _translated_lines(dragoman, others, seconds=max(seconds, 4), rounds_=count)
         memory = sum(map(processes.resident_bytes, (*dragoman.pids, dragoman.keeper or 0)))
-    return _gateway_lines(single, single_still, many, many_still, streams, large, memory)
+    return translated + _gateway_lines(single, single_still, many, many_still, streams, large, memory)
 
 
 Medians = dict[str, dict[str, float]]
@@ -106,6 +109,36 @@ def _gateway_lines(
                 Line(f"requests per second against {name}", times, "×", reference=medians["per_second"],
                      budget={"fastapi": 40, "litellm": 100}.get(name), more_is_better=True)
             )  # fmt: skip
+    return lines
+
+
+TRANSLATED_US = 60
+"""Gateway CPU per delta of a translated stream: the budget is absolute, since nginx cannot translate."""
+
+
+def _translated_lines(
+    dragoman: processes.Target, others: list[processes.Target], *, seconds: float, rounds_: int
+) -> list[Line]:
+    """What a delta costs on its way from a client of one dialect to an upstream of another."""
+    lines: list[Line] = []
+    for what, path in (
+        ("Anthropic client, OpenAI upstream", "/to-chat/v1/messages"),
+        ("OpenAI client, Anthropic upstream", "/to-messages/v1/chat/completions"),
+    ):
+        chunk = rounds.bytes_per_chunk(dragoman.port, path)
+        medians = rounds.run(
+            [replace(dragoman, path=path)], "stream", connections=32, seconds=seconds, rounds=rounds_, unit_bytes=chunk
+        )
+        spent = medians["dragoman"]["cpu_us"]
+        lines.append(Line(f"gateway CPU per translated delta: {what}", spent, "µs", budget=TRANSLATED_US))
+    for litellm in (one for one in others if one.name == "litellm"):
+        path = "/v1/messages"
+        chunk = rounds.bytes_per_chunk(litellm.port, path)
+        medians = rounds.run(
+            [replace(litellm, path=path)], "stream", connections=32, seconds=seconds, rounds=rounds_, unit_bytes=chunk
+        )
+        what = "the same by litellm: Anthropic client, OpenAI upstream"
+        lines.append(Line(what, medians["litellm"]["cpu_us"], "µs"))
     return lines
 
 

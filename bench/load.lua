@@ -4,8 +4,11 @@
 local kind = os.getenv("BENCH_KIND") or "small"
 local path = os.getenv("BENCH_PATH") or "/v1/chat/completions"
 local size = kind == "large" and 300000 or 1850
+local limit = path:find("/messages") and '"max_tokens":4096,' or ""
+local system = limit == "" and '{"role":"system","content":"You are a benchmark."},' or ""
 local text, total, serial
 local headers = { ["content-type"] = "application/json", ["authorization"] = "Bearer sk-bench",
+                  ["anthropic-version"] = path:find("/messages") and "2023-06-01" or nil,
                   ["user-agent"] = "OpenAI/Python 3.52.0" }
 
 function init(args)
@@ -24,8 +27,8 @@ end
 function request()
   serial = serial + 1
   local from = math.random(1, total)
-  local body = '{"model":"bench-1",' .. (kind == "stream" and '"stream":true,' or "") ..
-    '"messages":[{"role":"system","content":"You are a benchmark."},{"role":"user","content":"' ..
+  local body = '{"model":"bench-1",' .. (kind == "stream" and '"stream":true,' or "") .. limit ..
+    '"messages":[' .. system .. '{"role":"user","content":"' ..
     serial .. " " .. text:sub(from, from + size) .. '"}]}'
   return wrk.format("POST", path, headers, body)
 end

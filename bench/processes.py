@@ -142,11 +142,15 @@ def dragoman(upstream_port: int, *, keeper_stopped: bool = False) -> Iterator[Ta
     port = free_port()
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "dragoman.yaml"
-        config.write_text(
-            "providers:\n"
-            f"  - {{slug: bench, base_url: 'http://127.0.0.1:{upstream_port}', dialects: [openai_chat],"
-            " default_for: [openai_chat]}\n"
-        )
+        url = f"http://127.0.0.1:{upstream_port}"
+        config.write_text(f"""
+providers:
+  - {{slug: bench, base_url: '{url}', dialects: [openai_chat], default_for: [openai_chat]}}
+  - {{slug: bench-messages, base_url: '{url}', dialects: [anthropic_messages]}}
+routes:
+  - {{name: to-chat, prefix: /to-chat, targets: [{{provider: bench}}]}}
+  - {{name: to-messages, prefix: /to-messages, targets: [{{provider: bench-messages}}]}}
+""")
         command = [sys.executable, "-m", "dragoman", "serve", "--port", str(port), "--config", str(config)]
         with process([*command, "--data-dir", f"{place}/data"]) as supervisor:
             wait_for_port(port)

@@ -26,12 +26,13 @@ class Samples:
         return {name: statistics.median(values) for name in names if (values := getattr(self, name))}
 
 
-def bytes_per_chunk(port: int) -> float:
-    """Size of one streamed chunk as the upstream sends it, framing included."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/chat/completions", b'{"stream":true}', {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+def bytes_per_chunk(port: int, path: str = "/v1/chat/completions") -> float:
+    """Size of one streamed chunk as the client gets it, framing included."""
+    asked = b'{"model":"bench-1","stream":true,"max_tokens":99,"messages":[{"role":"user","content":"?"}]}'
+    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"http://127.0.0.1:{port}{path}", asked, headers), timeout=30
+    ) as answer:
         body = answer.read()
     chunks = body.count(b"\n\n")
     return (len(body) + chunks * 6) / chunks

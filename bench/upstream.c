@@ -2,9 +2,10 @@
  *
  *   upstream PORT
  *
- *   POST …/chat/completions   with "stream":true in the first bytes of the body: CHUNKS server-sent events, one
+ *   POST …/chat/completions   with "stream":true in the first or last bytes of the body: CHUNKS server-sent events, one
  *                             every CHUNK_MS milliseconds, each in a write of its own (chunked coding);
  *                             else a reply of about 1.5 KB with new text each time (content-length)
+ *   POST …/messages           the same stream in Anthropic's events
  *   anything else             the same reply
  *
  * Knows just enough HTTP for wrk, nginx and Dragoman: requests with content-length or chunked bodies, one at a
@@ -32,7 +33,7 @@ struct connection {
     char head[HEAD_MAX];
     int used;            /* bytes in head */
     long body_left;      /* of a body with content-length; -1: chunked, watched for its end */
-    int in_body, is_stream, chunks_left, tail_matched;
+    int in_body, is_stream, is_messages, chunks_left, tail_matched;
 };
 
 static struct connection *connections[MAX_FD];
@@ -89,10 +90,31 @@ static int begin_stream(int fd, struct connection *c) {
     return send_all(fd, head, sizeof head - 1);
 }
 
+static int messages_event(char *event, int size, int left) {
+    if (left == CHUNKS)
+        return snprintf(event, size,
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
+            "\"role\":\"assistant\",\"model\":\"bench-1\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
+            "\"usage\":{\"input_tokens\":500,\"output_tokens\":1}}}\n\n"
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+            "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n");
+    if (left == 1)
+        return snprintf(event, size,
+            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
+            "\"stop_sequence\":null},\"usage\":{\"output_tokens\":300}}\n\n"
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+    return snprintf(event, size,
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
+        "\"delta\":{\"type\":\"text_delta\",\"text\":\"%.*s\"}}\n\n", 6, text + next_random() % TEXT);
+}
+
 static int send_chunk(int fd, struct connection *c) {
-    char event[512], out[640];
+    char event[1024], out[1200];
     int length;
-    if (c->chunks_left == 1)
+    if (c->is_messages)
+        length = messages_event(event, sizeof event, c->chunks_left);
+    else if (c->chunks_left == 1)
         length = snprintf(event, sizeof event, "data: [DONE]\n\n");
     else
         length = snprintf(event, sizeof event,
@@ -117,7 +139,10 @@ static int answer(int fd, struct connection *c) {
 }
 
 static void look_for_stream(struct connection *c, const char *data, int length) {
-    if (memmem(data, length < 512 ? length : 512, "\"stream\":true", 13)) c->is_stream = 1;
+    /* At the beginning of a client's body, at the end of a translated one. */
+    int tail = length < 512 ? length : 512;
+    if (memmem(data, tail, "\"stream\":true", 13) || memmem(data + length - tail, tail, "\"stream\":true", 13))
+        c->is_stream = 1;
 }
 
 /* Watch for the last chunk of a chunked body. */
@@ -153,7 +178,9 @@ static int take(int fd, struct connection *c) {
     c->head[c->used] = 0;
     char *end = memmem(c->head, c->used, "\r\n\r\n", 4);
     if (!end) return c->used >= HEAD_MAX - 1 ? -1 : 0;
-    char *body = end + 4;
+    char *body = end + 4, *line = strchr(c->head, '\n');
+    char *path = strstr(c->head, "/messages");
+    c->is_messages = path && line && path < line;
     int body_got = c->head + c->used - body;
     *end = 0;
     char *field = strcasestr(c->head, "\r\ncontent-length:");
