@@ -1,9 +1,11 @@
 """Random conversations and streams written as Chat and Ollama have them: always in a legal order, never a crash."""
 
 import json
+import random
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,8 +32,11 @@ from dragoman.canonical import (
     Usage,
 )
 from dragoman.dialects import ALL
-from dragoman.dialects.base import ReplyTarget, RequestTarget
+from dragoman.dialects.base import ReplyTarget, RequestTarget, Unreadable
+from dragoman.dialects.exact import is_exact
+from fakes.corpus import SAMPLE, all_records_of
 from fakes.decoding import decode
+from fakes.replay import body_of
 
 CHAT, OLLAMA = ALL["openai_chat"], ALL["ollama_chat"]
 WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -188,3 +193,30 @@ def test_streams_say_what_the_deltas_said(pieces: list[tuple[str, int, Any]]) ->
         ]
         assert all(text in said_in(reply.message.parts) for text in told)
         assert msgspec.json.encode(encoder.losses)
+
+
+JUNK = [*(None, True, 0, -1, 1.0, "", "x", [], [1], ["a"], [None], [[]], [{}]), {}, {"a": 1}, {"type": "text"}]
+
+
+def bent(value: Any, chance: random.Random) -> Any:
+    if chance.random() < 0.04:
+        return chance.choice(JUNK)
+    if isinstance(value, dict):
+        return {key: bent(one, chance) for key, one in value.items() if chance.random() > 0.02}
+    return [bent(one, chance) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "ollama_chat"])
+def test_bent_requests_come_out_as_bent_as_they_came_in(dialect: str) -> None:
+    chance = random.Random(1)
+    records = [one for one in all_records_of(dialect, SAMPLE) if len(body_of(one, "request")) < 20_000]
+    count = 0
+    for record in records * (1 if len(records) > 100 else 20):
+        body = bent(record.get("request_body"), chance)
+        try:
+            prompt = ALL[dialect].parse_request(json.dumps(body).encode())
+        except Unreadable:
+            continue
+        assert is_exact(json.loads(ALL[dialect].render_request(prompt, RequestTarget()).body), body), record["id"]
+        count += 1
+    assert count > 40

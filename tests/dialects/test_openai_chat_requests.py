@@ -155,6 +155,8 @@ def test_every_recorded_request_comes_out_as_it_came_in(place: Path | None) -> N
         {"prompt": [[1], [2]]},
         {"prompt": ""},
         {"prompt": []},
+        {"prompt": None},
+        {"input": {}},
         {"input": "a", "encoding_format": "base64"},
         {"input": ["a", "b"]},
         {"input": [{"text": "a"}]},

@@ -34,11 +34,17 @@ def read_request(body: bytes) -> Prompt:
         tools=[_tool(tool) for tool in objects_of(asked, "tools")],
         settings=read_settings(asked),
         is_streamed=asked.get("stream") is not False and own != "input",
-        extra={NAME: {**left, FORM: {"own": own}}},
+        extra={NAME: {**left, FORM: {"own": own, **_odd(asked)}}},
         warnings=warnings,
     )
     given = {key: value for key, value in asked.items() if key in _STRUCTURE and key != "messages"}
     return noted(prompt, NAME, unlike(_frame(prompt), given))
+
+
+def _odd(asked: JsonObject) -> JsonObject:
+    """Note `messages` that are no list: nothing is said in them."""
+    messages = asked.get("messages", [])
+    return {} if isinstance(messages, list) else {"odd": messages}
 
 
 def is_own(prompt: Prompt) -> bool:
@@ -57,7 +63,8 @@ def own_body(prompt: Prompt, model: str = "") -> JsonObject:
     left = {key: value for key, value in prompt.extra[NAME].items() if key != FORM}
     body = settled(_frame(prompt), notes, lambda whole: _means(whole, prompt)) | own_settings(prompt.settings, left)
     if notes["own"] == "messages":
-        body["messages"] = [own_message(message) for message in prompt.messages]
+        written = [own_message(message) for message in prompt.messages]
+        body["messages"] = notes["odd"] if "odd" in notes and not written else written
     return {**body, "model": model} if model else body
 
 

@@ -83,9 +83,11 @@ def _messages_key(asked: JsonObject) -> str:
 
 
 def _spelling(value: Any, key: str) -> JsonObject:
-    """Note how a `prompt` or `input` was given: as one text, as a list of texts, or as other JSON."""
+    """Note how a `prompt` or `input` was given: as one text, as a list of texts, as other JSON, or as nothing."""
     if key == "messages" or isinstance(value, str):
         return {}
+    if not value and value != []:
+        return {"silent": value}
     is_texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
     return {"plain": "texts" if is_texts else "json"}
 
@@ -108,7 +110,8 @@ def _said(prompt: Prompt, notes: JsonObject) -> JsonObject:
     key = notes.get("own", "messages")
     if key == "messages":
         return {key: [own_message(message) for message in prompt.messages]}
-    return {key: _plain(prompt, notes.get("plain"))}
+    said = _plain(prompt, notes.get("plain"))
+    return {key: notes["silent"] if "silent" in notes and not said else said}
 
 
 def _plain(prompt: Prompt, spelling: str | None) -> Any:
