@@ -405,6 +405,23 @@ def test_models_that_do_not_think_are_not_asked_to() -> None:
     assert ("reasoning_effort" in body, [loss.path for loss in losses]) == (False, ["settings.thinking_budget"])
 
 
+@pytest.mark.parametrize(
+    ("effort", "to", "written", "is_lossy"),
+    [
+        ("max", OPENAI, "max", False),
+        ("none", OPENAI, "none", False),
+        ("none", RequestTarget(model="gpt-5", is_openai=True), None, True),
+        ("max", OTHER, "high", True),
+        ("medium", OTHER, "medium", False),
+    ],
+)
+def test_effort_is_said_in_words_that_the_server_knows(
+    effort: str, to: RequestTarget, written: str | None, is_lossy: bool
+) -> None:
+    body, losses = put(says("user", "hi"), to=to, effort=effort)
+    assert (body.get("reasoning_effort"), bool(losses)) == (written, is_lossy)
+
+
 def test_a_stream_is_asked_for_its_usage() -> None:
     body, _ = put(says("user", "hi"), to=RequestTarget(model="m", is_streamed=True))
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})

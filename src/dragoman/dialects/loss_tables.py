@@ -62,7 +62,7 @@ _OPENAIS = frozenset(
 
 SHARED: dict[tuple[str, str], frozenset[str]] = {
     ("openai_chat", "openai_responses"): _OPENAIS | {"verbosity"},
-    ("openai_responses", "openai_chat"): _OPENAIS | {"text.verbosity"},
+    ("openai_responses", "openai_chat"): _OPENAIS | {"text.verbosity", "detail"},
 }
 """By source and target: fields that both have under these names, and that the target's renderer takes over."""
 

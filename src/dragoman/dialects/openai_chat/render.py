@@ -29,6 +29,8 @@ _OLD_MODEL = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt-4|gpt-5[\w.]*-chat)")
 _FIXED_SAMPLING = re.compile(r"(?:^|/)(?:o\d|gpt-5(?![.\d])(?!.*-chat))")
 _CAN_REST = re.compile(r"(?:^|/)gpt-(?:5\.[1-9]|[6-9]|\d\d)")
 """Models that take `reasoning_effort: none`: those after gpt-5. openai 3.52.0, `ReasoningEffort`"""
+_COMMON_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}
+"""Servers that speak Chat know low, medium and high; OpenAI's own models more and more."""
 _TIERS = {"standard_only": "default", "auto": "auto"}
 """Anthropic's service tiers."""
 
@@ -158,7 +160,10 @@ class _Renderer:
         if effort == "none" and self._target.is_openai and not _CAN_REST.search(self._model):
             self._lose(setting_path("effort"), "the model cannot be told not to think")
             return {}
-        return {"reasoning_effort": effort}
+        nearest = effort if self._target.is_openai else _COMMON_EFFORTS.get(effort, effort)
+        if nearest != effort:
+            self._lose(setting_path("effort"), f"{nearest} is the nearest that such servers know")
+        return {"reasoning_effort": nearest}
 
     def _who(self) -> JsonObject:
         """Write user and tier. OpenAI takes at most 64 signs for a user (Claude Code sends more)."""
