@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -23,6 +24,8 @@ NOBODY = "http://127.0.0.1:9"
 FILED = [
     {"name": "from-file", "model": "filed*", "priority": 40, "targets": [{"provider": "claude", "model": "sim-chat"}]},
 ]
+
+SIM_ROUTES = [{"name": "mine", "model": "alpha", "targets": [{"provider": "sim"}]}]
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +284,26 @@ def test_a_list_that_cannot_be_read_is_said_and_read_again(routed: Dragoman, ope
     page.get_by_role("button", name="Retry").click()
     expect(line(page, "from-file")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_file_that_became_wrong_is_said_with_its_line_and_the_routes_stay(
+    simulator: Server, tmp_path: Path, open_page
+) -> None:
+    with running_dragoman(
+        tmp_path, providers=simulator_as_provider(simulator.url), settings={"routes": SIM_ROUTES}
+    ) as followed:
+        page: Page = open_page("/ui/routes", url=followed.url)
+        expect(line(page, "mine")).to_contain_text("alpha")
+        file = tmp_path / "named.yaml"
+        right = file.read_text()
+        file.write_text(right.replace('"sim"}]', '"nobody"}]'))
+        problem = page.get_by_role("alert").filter(has_text="what worked before")
+        expect(problem).to_contain_text(re.compile(r"named\.yaml:1.*nobody", re.DOTALL))
+        expect(page.get_by_role("contentinfo")).to_contain_text("1 problem")
+        expect(line(page, "mine")).to_contain_text("alpha")
+        file.write_text(right.replace("alpha", "omega"))
+        expect(problem).to_have_count(0)
+        expect(line(page, "mine")).to_contain_text("omega")
 
 
 def test_everything_is_reached_in_a_narrow_window(edited: Dragoman, open_page) -> None:

@@ -224,7 +224,11 @@ export const t = {
     showTraffic: 'To Traffic',
   },
 
-  models: { title: 'Models & routes', tabs: 'Models & routes' },
+  models: {
+    title: 'Models & routes',
+    tabs: 'Models & routes',
+    problems: 'Something is wrong; what worked before goes on working',
+  },
 
   providers: {
     intro: 'Where calls go, and with whose credentials.',

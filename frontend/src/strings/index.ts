@@ -71,6 +71,7 @@ export const t = {
     dropsTitle:
       'Exchanges that were passed on but not recorded in full, because the disk was too slow or full.',
     trouble: 'nothing can be stored now',
+    problems: (count: number) => many(count, 'problem', 'problems'),
     panic: 'all requests refused',
     panicTitle: 'The panic switch is on: every proxied request is answered 503.',
   },
