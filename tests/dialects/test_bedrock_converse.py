@@ -347,3 +347,16 @@ def test_an_error_in_the_stream_is_raised_by_botocore() -> None:
     out = encoder.feed([ReplyStarted(), PartStarted(part=0, value=Text(text="a"))])
     with pytest.raises(EventStreamError, match="too much"):
         converse_events(out + encoder.fail(ReplyError(message="too much"), 429))
+
+
+def test_a_wrapped_seal_is_base64_on_the_wire_and_comes_back() -> None:
+    """botocore reads `redactedContent` as bytes, and refuses what is no base64."""
+    part = Reasoning(maker="openai", encrypted="x", id="rs_1")
+    reply = Reply(message=Message(role="assistant", parts=[part]), stop_reason="end")
+    body = CONVERSE.render_reply(reply, ReplyTarget()).body
+    assert converse_reply(body)["output"]["message"]["content"][0]["reasoningContent"]["redactedContent"]
+    [block] = json.loads(body)["output"]["message"]["content"]
+    encoder = CONVERSE.encoder(ReplyTarget())
+    out = encoder.feed([PartStarted(part=0, value=part), ReplyProgressed(stop_reason="end"), ReplyEnded()])
+    assert converse_events(out)[1]["contentBlockDelta"]["delta"]["reasoningContent"]["redactedContent"]
+    assert asked(block).messages[0].parts == [part]

@@ -6,6 +6,8 @@ could have made is kept beside its part, and written while the part still says t
 Facts: botocore 1.44.5 (`ContentBlock` in bedrock-runtime), wire-facts 4, corpus/bedrock-converse.
 """
 
+import base64
+import binascii
 from typing import Any
 
 import msgspec
@@ -23,6 +25,7 @@ from dragoman.canonical import (
     ToolResult,
     Usage,
 )
+from dragoman.dialects.seals import PREFIX
 from dragoman.dialects.spelling import FORM, form_of, noted
 from dragoman.dialects.values import (
     JsonObject,
@@ -166,7 +169,7 @@ def read_result(value: JsonObject, *, is_noted: bool = False) -> ToolResult:
 
 def _reasoning(value: JsonObject) -> AnyPart:
     told = object_of(value, "reasoningText")
-    encrypted = text_of(value, "redactedContent")
+    encrypted = decoded(text_of(value, "redactedContent"))
     return Reasoning(text=as_text(told.get("text")), signature=text_of(told, "signature"), encrypted=encrypted)
 
 
@@ -237,9 +240,27 @@ def cache_point(ttl: str) -> JsonObject:
     return {"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}
 
 
+def coded(seal: str) -> str:
+    """Write a seal as `redactedContent`, which must be base64: Bedrock's own is, our wrapper is put into it."""
+    return base64.b64encode(seal.encode()).decode() if seal.startswith(PREFIX) else seal
+
+
+def decoded(text: str | None) -> str | None:
+    """Read `redactedContent`: our wrapper is taken out of its base64."""
+    if text is None or not text.startswith(_CODED_PREFIX):
+        return text
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return text
+
+
+_CODED_PREFIX = base64.b64encode(PREFIX.encode())[:14].decode()
+
+
 def write_reasoning(part: Reasoning) -> JsonObject:
     if part.encrypted is not None:
-        return {"reasoningContent": {"redactedContent": part.encrypted}}
+        return {"reasoningContent": {"redactedContent": coded(part.encrypted)}}
     signed = {"signature": part.signature} if part.signature is not None else {}
     return {"reasoningContent": {"reasoningText": {"text": part.text, **signed}}}
 

@@ -5,6 +5,7 @@ from typing import Any
 from dragoman.canonical import ReplyError, ReplyStarted
 from dragoman.dialects.amazon import event_headers, write_exception
 from dragoman.dialects.anthropic_messages.encoder import MessagesEncoder, encode
+from dragoman.dialects.bedrock_converse.content import coded
 from dragoman.dialects.bedrock_converse.reply import write_usage
 from dragoman.dialects.values import JsonObject, to_json
 from dragoman.wire.eventstream import FrameWriter
@@ -36,7 +37,7 @@ class ConverseEncoder(MessagesEncoder):
             use = {"toolUse": {"toolUseId": block["id"], "name": block["name"]}}
             return self._told("contentBlockStart", {"start": use, "contentBlockIndex": index})
         if kind == "redacted_thinking":
-            delta = {"reasoningContent": {"redactedContent": block["data"]}}
+            delta = {"reasoningContent": {"redactedContent": coded(block["data"])}}
             return self._told("contentBlockDelta", {"delta": delta, "contentBlockIndex": index})
         return b""
 

@@ -7,6 +7,7 @@ from dragoman.dialects.base import ReplyTarget, Unreadable
 from dragoman.dialects.bedrock_converse.content import (
     LEFT,
     NAME,
+    coded,
     read_content,
     read_stop,
     read_usage,
@@ -117,7 +118,7 @@ def _block(number: int, part: object, target: ReplyTarget) -> JsonObject | None:
             if text:
                 signed = {"signature": seal} if seal else {}
                 return {"reasoningContent": {"reasoningText": {"text": text, **signed}}}
-            return {"reasoningContent": {"redactedContent": seal}} if seal else None
+            return {"reasoningContent": {"redactedContent": coded(seal)}} if seal else None
         case ToolCall(kind="function" | "custom"):
             value = write_input(part)
             value = value if isinstance(value, dict) else {"_raw": part.arguments}

@@ -21,6 +21,7 @@ from dragoman.canonical import (
 from dragoman.dialects.amazon import AmazonFrames, Frame, exception_of
 from dragoman.dialects.bedrock_converse.content import (
     LEFT,
+    decoded,
     read_block,
     read_call,
     read_result,
@@ -187,7 +188,7 @@ class _Block:
             part=self.part,
             text=as_text(delta.get("text")),
             signature=self._signature if "signature" in delta else None,
-            encrypted=self._encrypted if "redactedContent" in delta else None,
+            encrypted=decoded(self._encrypted) if "redactedContent" in delta else None,
         )
         return grown if grown != PartGrew(part=self.part) else None
 
