@@ -10,7 +10,7 @@ import pytest
 from dragoman.clock import FakeClock
 from dragoman.events.bus import Bus
 from dragoman.ids import IdMaker, is_exchange_id, tunnel_of
-from dragoman.journal.format import CaptureStopped, Record, TunnelData
+from dragoman.journal.format import CaptureStopped, Record, TunnelData, encode_frame
 from dragoman.keeper.ingest import Ingest
 from dragoman.keeper.understand import understand_again
 from dragoman.records.exchange import Recording
@@ -264,3 +264,19 @@ def test_damaged_messages_cost_no_more_than_themselves(tmp_path: Path, seed: int
     assert found[tunnel.call(1)].detail.row.reply_preview == "Hi."
     assert found[TUNNEL].detail.row.ending == "complete"
     assert all(one.detail.row.ending for one in found.values())
+
+
+def test_a_gap_in_the_journal_ends_the_reading_of_calls_but_not_their_record(tmp_path: Path) -> None:
+    journal, store, tunnel = FakeJournal(tmp_path), MemoryStore(), FakeTunnel(TUNNEL)
+    journal.write(*tunnel.begin(), *tunnel.ask(ASKS), *tunnel.answer(*events("resp_1", "Hel")[:-1]))
+    frame = bytearray(encode_frame(tunnel.ask(ASKS)[0]))
+    frame[-1] ^= 1
+    journal.append(bytes(frame))
+    journal.write(*tunnel.answer(*events("resp_1", "lost")[-1:]), *tunnel.end())
+    ingest = Ingest(tmp_path / "journal", store, Bus("e", pause_s=0), FakeClock(mono=START))
+    ingest.drain()
+    ingest.close()
+    journal.close()
+    assert set(store.finished) == {TUNNEL, tunnel.call(1)}
+    row = store.finished[tunnel.call(1)].detail.row
+    assert (row.capture, row.reply_preview) == ("partial", "Hel")

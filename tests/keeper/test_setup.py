@@ -255,3 +255,23 @@ async def test_limits_are_taken_while_it_runs_and_what_is_not_is_named(
     assert [one.split(" ")[0] for one in book.problems] == ["server.port", "server.gateways", "log.level"]
     assert all("started again" in one for one in book.problems)
     await book.close()
+
+
+async def test_a_file_of_the_working_directory_does_not_redirect_what_was_edited_here(
+    tmp_path: Path, store: Store, published: Published
+) -> None:
+    store.save_provider(LOCAL)
+    text = "providers:\n  - {slug: local, base_url: 'http://elsewhere', dialects: [openai_chat]}\n"
+    (tmp_path / "dragoman.yaml").write_text(text)
+    (tmp_path / "run").mkdir()
+    found = load(env={}, directory=tmp_path, user_directory=tmp_path / "none")
+    book = SetupBook(found, tmp_path / "run", store, on_publish=published)
+    await book.start()
+    assert book.provider("local").base_url == LOCAL.base_url
+    assert len(book.problems) == 1 and "dragoman.yaml:2" in book.problems[0] and "--config" in book.problems[0]
+    await book.close()
+    named = load(config_file=tmp_path / "dragoman.yaml", env={}, user_directory=tmp_path / "none")
+    book = SetupBook(named, tmp_path / "run", store, on_publish=published)
+    await book.start()
+    assert (book.provider("local").base_url, book.problems) == ("http://elsewhere", [])
+    await book.close()

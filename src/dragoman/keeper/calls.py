@@ -109,12 +109,16 @@ class TunnelCalls:
                 made = [one for message in messages for one in self._read(message, record)]
                 return made + self._lose_sight(record.id, record.mono_ns) if parser.problem else made
             case CaptureStopped():
-                self._is_blind = True
+                self.go_blind()
                 return [msgspec.structs.replace(record, id=call.id) for call in self._open_calls()]
             case Closed():
                 return [one for call in self._open_calls() for one in self._cut(call, record)]
             case _:
                 return []
+
+    def go_blind(self) -> None:
+        """Read nothing more: bytes are missing, so that frames cannot be found again."""
+        self._is_blind = True
 
     def _read(self, message: Message, record: TunnelData) -> list[Record]:
         if message.kind == "close":

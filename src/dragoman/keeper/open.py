@@ -94,6 +94,12 @@ class OpenExchange:
         elif isinstance(record, ResponseHead) and carries_calls(self.assembly.opened, record):
             self._calls = TunnelCalls(self.assembly.opened, self._attempt, record)
 
+    def lose(self, why: str) -> None:
+        """Note that records may be missing: what follows in a tunnel cannot be told apart any more."""
+        self.assembly.lose(why)
+        if self._calls is not None:
+            self._calls.go_blind()
+
     def _calls_in(self, record: Record, calls: TunnelCalls) -> list[Record]:
         """Read a tunnel's calls; should that fail, the tunnel goes on without."""
         try:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dragoman.config import Start
+from dragoman.config import Start, without_redirects
 from dragoman.errors import BadRequest, NotFound
 from dragoman.keeper.files import ConfigFiles
 from dragoman.records.names import RESERVED_SEGMENTS, SLUG
@@ -69,7 +69,9 @@ class SetupBook:
         self._on_reload = on_reload
         self._file_providers = list(start.file_providers)
         self._file_routes = list(start.file_routes)
+        self._project_file = start.project_file
         self._edited = Edited(is_panicking=start.setup.is_panicking)
+        self._redirects: list[str] = []
         self._passing: dict[str, Provider] = {}
         self._turn = asyncio.Lock()
         self._tasks = TaskOwner("setup")
@@ -82,6 +84,7 @@ class SetupBook:
         """What is wrong at the moment: with the files, with file and line, and with edited routes."""
         return [
             *self._files.problems,
+            *self._redirects,
             *(f"route {name} is left out: {why}" for name, why in self.route_problems.items()),
         ]
 
@@ -209,7 +212,8 @@ class SetupBook:
 
     def _merge(self, passing: Iterable[Provider], version: int) -> Setup:
         edited = msgspec.structs.replace(self._edited, providers=[*passing, *self._edited.providers])
-        return merge(self._base, self._file_providers, edited, version=version, file_routes=self._file_routes)
+        providers, self._redirects = without_redirects(self._file_providers, self._edited.providers, self._project_file)
+        return merge(self._base, providers, edited, version=version, file_routes=self._file_routes)
 
     async def _publish(self) -> None:
         version = self.current.version + 1
@@ -229,8 +233,8 @@ class SetupBook:
         return Edited(providers=providers, routes=routes, is_panicking=is_panicking)
 
     def _check_is_ours(self, slug: str) -> None:
-        for one in self._file_providers:
-            if one.slug == slug:
+        for one in self.current.providers:
+            if one.slug == slug and one.source not in ("builtin", "edited"):
                 where = one.source.removeprefix("file:")
                 raise BadRequest(f"{slug} is set in {where}; change it there", code="read_only", field="slug")
 

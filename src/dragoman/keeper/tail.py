@@ -164,7 +164,7 @@ class Tail:
         """The same process went on after the gap: any open exchange may have lost records in it."""
         self._gap = None
         for exchange in self.open.values():
-            exchange.assembly.lose(f"{gap.lost_bytes} bytes of the journal could not be read: {gap.why}")
+            exchange.lose(f"{gap.lost_bytes} bytes of the journal could not be read: {gap.why}")
 
     def _note_time(self, items: list[Found | Gap]) -> None:
         last = items[-1]
