@@ -129,6 +129,8 @@ def view(here: Context, provider: Provider) -> ProviderView:
     reason = None
     if provider.source.startswith("file:"):
         reason = f"defined in {provider.source.removeprefix('file:')}; edit it there"
+    elif provider.source not in ("builtin", "edited"):
+        reason = f"made for the {provider.source}"
     return ProviderView(
         slug=provider.slug,
         name=provider.name or provider.slug,

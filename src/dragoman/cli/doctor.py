@@ -121,9 +121,12 @@ def _provider(provider: Provider, data_dir: Path) -> Finding:
     from dragoman.gateway.upstream import provider_upstream  # `serve` imports this file too, and does not need it
 
     what = f"provider {provider.slug}"
-    fault = provider_upstream(provider, data_dir).fault
-    if fault is not None:
-        return Finding(what, "failed", fault)
+    upstream = provider_upstream(provider, data_dir)
+    if upstream.fault is not None:
+        return Finding(what, "failed", upstream.fault)
+    proxy = upstream.address.proxy
+    if proxy is not None:
+        return _proxy(what, provider, proxy.host, proxy.port)
     try:
         _reach(provider)
     except (OSError, ValueError) as error:
@@ -131,6 +134,15 @@ def _provider(provider: Provider, data_dir: Path) -> Finding:
         state = "warning" if provider.source == "builtin" else "failed"
         return Finding(what, state, f"{provider.base_url} cannot be reached: {error}")
     return Finding(what, "fine", f"{provider.base_url} can be reached")
+
+
+def _proxy(what: str, provider: Provider, host: str, port: int) -> Finding:
+    try:
+        socket.create_connection((host, port), REACH_S).close()
+    except OSError as error:
+        state = "warning" if provider.source == "builtin" else "failed"
+        return Finding(what, state, f"the proxy {host}:{port} cannot be reached: {error}")
+    return Finding(what, "fine", f"the proxy {host}:{port} to {provider.base_url} can be reached")
 
 
 def _reach(provider: Provider) -> None:

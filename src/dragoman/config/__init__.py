@@ -6,6 +6,7 @@ what was expected. `load` gives a `Start`: all that gateways and keeper need to 
 Imports little, since each process reads it before its first request; YAML is imported when a file exists.
 """
 
+from dragoman.config.entries import without_redirects
 from dragoman.config.load import load, reload
 from dragoman.config.tree import Config, Log, Redaction, Retention, Server, Start, is_loopback, split_address
 
@@ -20,4 +21,5 @@ __all__ = [
     "load",
     "reload",
     "split_address",
+    "without_redirects",
 ]

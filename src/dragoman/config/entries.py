@@ -65,6 +65,30 @@ def join_routes(layers: Sequence[Layer], providers: Sequence[Provider], project_
     return list(joined.values())
 
 
+def without_redirects(
+    file_providers: Sequence[Provider], edited: Sequence[Provider], project_file: str | None
+) -> tuple[list[Provider], list[str]]:
+    """Leave out what a file of the working directory says of providers that were edited here, if it leads elsewhere.
+
+    Gives what is left, and in words what was left out. What was edited is known later than what the files say.
+    """
+    known = {one.slug: one for one in edited}
+    left: list[Provider] = []
+    problems: list[str] = []
+    for one in file_providers:
+        mine = known.get(one.slug)
+        is_found = project_file is not None and one.source.startswith(f"file:{project_file}:")
+        if not is_found or mine is None or mine.base_url.rstrip("/") == one.base_url.rstrip("/"):
+            left.append(one)
+            continue
+        where = one.source.removeprefix("file:")
+        problems.append(
+            f"{where}: providers: {one.slug} was edited here and stays at {mine.base_url}, this file would lead it to "
+            f"{one.base_url}; if you trust this file, name it: --config {project_file}"
+        )
+    return left, problems
+
+
 def _route_of(value: object, layer: Layer, steps: Steps) -> Route:
     written = msgspec.convert(value, FileRoute)
     if written.fixes:

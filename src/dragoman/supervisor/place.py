@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from dragoman import __version__
-from dragoman.config import Start, split_address
+from dragoman.config import Start, split_address, without_redirects
 from dragoman.errors import DragomanError
 from dragoman.records.setup import Edited, Setup, merge
 
@@ -171,9 +171,8 @@ def settled(start: Start, data_dir: Path, port: int) -> Start:
             routes=[one for one in last.routes if one.source == "edited"],
             is_panicking=last.is_panicking,
         )
-        setup = merge(
-            start.setup, start.file_providers, edited, version=last.version + 1, file_routes=start.file_routes
-        )
+        file_providers, _ = without_redirects(start.file_providers, edited.providers, start.project_file)
+        setup = merge(start.setup, file_providers, edited, version=last.version + 1, file_routes=start.file_routes)
     else:
         setup = start.setup
     secret = secrets.token_urlsafe(24)
