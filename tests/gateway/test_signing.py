@@ -150,12 +150,23 @@ async def test_a_program_that_gives_credentials_is_asked_in_a_thread(home: Path,
             assert "are being fetched" in made.fault
             await asyncio.sleep(0.01)
     assert authorization(made).access_key_id == "AKIAPROCESS"
+    del made
+    gc.collect()
     again = signer({"HOME": str(home)}, profile="tool")
-    assert again.fault is None  # a new Setup goes on with what was fetched
-    del made, again
+    assert again.fault is None  # whoever asks next goes on with what was fetched
+
+
+async def test_a_profiles_file_is_watched_as_long_as_somebody_signs(home: Path) -> None:
+    write(home, credentials="[watched]\naws_access_key_id=AKIAWATCHED\naws_secret_access_key=w\n")
+    made = signer({"HOME": str(home)}, profile="watched")
+    names = [one.name for one in threading.enumerate()]
+    assert names.count("aws watched") == 1
+    assert signer({"HOME": str(home)}, profile="watched").fault is None
+    assert [one.name for one in threading.enumerate()].count("aws watched") == 1
+    del made
     gc.collect()
     async with asyncio.timeout(10):
-        while any(one.name == "aws tool" for one in threading.enumerate()):
+        while any(one.name == "aws watched" for one in threading.enumerate()):
             await asyncio.sleep(0.01)
 
 

@@ -11,6 +11,7 @@ import configparser
 import os
 import re
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.sigv4 import Credentials
 
 REFRESH_S = 60.0
+LINGER_S = 600.0
+"""How long credentials that had to be fetched are kept for whoever asks next, such as the list of providers."""
 SIGNED = (b"host", b"content-type")
 """What is signed, with all of AWS's own headers: what no hop on the way changes."""
 _AWS = (b"x-amz-", b"x-amzn-")
@@ -102,11 +105,13 @@ def _region_of(host: str, profile: str | None, environ: Mapping[str, str]) -> st
 class Source:
     """Where credentials come from; `current` changes when they do."""
 
-    __slots__ = ("__weakref__", "current", "fault")
+    __slots__ = ("__weakref__", "current", "fault", "wanted_s")
 
     def __init__(self, current: Credentials | None = None, fault: str | None = None) -> None:
         self.current = current
         self.fault = fault
+        self.wanted_s = time.monotonic()
+        """When it was last asked for."""
 
 
 def _from_environment(environ: Mapping[str, str]) -> Source:
@@ -118,14 +123,15 @@ def _from_environment(environ: Mapping[str, str]) -> Source:
 
 
 _kept: weakref.WeakValueDictionary[tuple[str, ...], Source] = weakref.WeakValueDictionary()
-"""Sources in use, so that a new Setup goes on with credentials that took long to fetch; gone with their last signer."""
+"""Sources in use, so that a new Setup goes on with credentials that took long to fetch."""
 
 
 def _source_of(profile: str, environ: Mapping[str, str]) -> Source:
     """Give the source of a profile: read at once where its keys stand in a file, and kept fresh by a thread."""
     key = (profile, *map(str, _files(environ)))
     found = _kept.get(key)
-    if found is not None and found.current is not None:
+    if found is not None:
+        found.wanted_s = time.monotonic()
         return found
     source = Source()
     _read(source, profile, environ)
@@ -136,7 +142,7 @@ def _source_of(profile: str, environ: Mapping[str, str]) -> Source:
         _kept[key] = source
         over = threading.Event()
         weakref.finalize(source, over.set)
-        refresh = _Refresh(weakref.ref(source), profile, environ, over)
+        refresh = _Refresh(source, profile, environ, over)
         threading.Thread(target=refresh.run, name=f"aws {profile}", daemon=True).start()
     return source
 
@@ -168,12 +174,11 @@ def _without_botocore(profile: str, settings: Mapping[str, str]) -> str:
 
 
 class _Refresh:
-    """Keeps a source fresh until nobody uses it."""
+    """Keeps a source fresh until nobody uses it, and for `LINGER_S` what it had to fetch."""
 
-    def __init__(
-        self, source: weakref.ref[Source], profile: str, environ: Mapping[str, str], over: threading.Event
-    ) -> None:
-        self._source = source
+    def __init__(self, source: Source, profile: str, environ: Mapping[str, str], over: threading.Event) -> None:
+        self._source = weakref.ref(source)
+        self._held = source if source.current is None else None
         self._profile = profile
         self._environ = environ
         self._over = over
@@ -191,6 +196,8 @@ class _Refresh:
             source = self._source()
             if source is not None and (fresh.current is not None or source.current is None):
                 source.current, source.fault = fresh.current, fresh.fault
+            if source is None or time.monotonic() - source.wanted_s > LINGER_S:
+                self._held = None
             del source  # or the thread would keep alive what it serves
 
     def _is_ready(self) -> bool:
