@@ -472,3 +472,47 @@ async def test_a_retry_sends_the_translated_body_again(tmp_path: Path) -> None:
     assert reply.status == 200
     assert openai.received[0].body == openai.received[1].body
     assert [one.number for one in bodies] == [1]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\xff\xfe\x00" * 50,
+        b"data: {not json\n\ndata: 7\n\ndata: []\n\ndata: null\n\n",
+        b'data: {"choices": 3}\n\ndata: {"choices":[{"delta":[]}]}\n\n',
+        b'data: {"choices":[{"index":"x","delta":{"content":{"a":1},"tool_calls":[null,{"index":-1}]}}]}\n\n',
+        b"event: error\ndata: oops\n\n",
+    ],
+)
+async def test_garbage_ends_in_an_error_and_never_hangs(tmp_path: Path, garbage: bytes) -> None:
+    async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
+        openai.reply(STREAM_HEAD + (chunk(garbage) if garbage else b"") + b"0\r\n\r\n")
+        for streams in (True, False):
+            reply = await ask(running, messages(stream=streams))
+            closed = await running.closed(reply.exchange)
+            body = dechunk(reply.body) if reply.header(b"transfer-encoding") else reply.body
+            assert b'"error"' in body
+            assert closed.ending in ("complete", "upstream_failed")
+        assert not running.gateway.exchanges
+
+
+async def test_a_reply_cut_anywhere_is_the_same_reply(tmp_path: Path) -> None:
+    end = frame({}, "stop") + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    whole = STREAM_HEAD + frame({"role": "assistant", "content": "H\u00e9"}) + frame({"content": "llo"}) + end
+    async with (
+        FakeUpstream() as openai,
+        FakeUpstream() as other,
+        gateway(tmp_path, openai, other) as running,
+        running.client() as client,
+    ):
+        bodies = []
+        for size in (len(whole), 1, 7):
+            await client.send(messages(stream=True))
+            call = await openai.call()
+            for start in range(0, len(whole), size):
+                call.writer.write(whole[start : start + size])
+                await asyncio.sleep(0)
+            reply = await client.reply()
+            bodies.append([data for name, data in events(dechunk(reply.body)) if name != "ping"])
+    assert bodies[0] == bodies[1] == bodies[2]
