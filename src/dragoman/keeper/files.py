@@ -2,11 +2,13 @@
 
 Promise: only what was checked whole is handed on; a file that became wrong changes nothing and is named in
 `problems`, with line, until it is right again. What the running processes cannot take is named there too.
+A file that is being written is waited for, so that half of it is never taken for the whole.
 Files that did not exist at the start are not looked for. `look` blocks.
 """
 
 import contextlib
 import logging
+import time
 from pathlib import Path
 
 from dragoman.config import Config, Start, reload
@@ -17,6 +19,12 @@ _NEED_RESTART = {
     "log": ("level", "format"),
 }
 """Settings that the processes read at their start alone."""
+
+STILL_S = 0.05
+"""How long a file must have been left alone before it is read."""
+MOST_WAITS = 40
+
+_Stamp = tuple[int, int, int] | None
 
 _log = logging.getLogger("dragoman.keeper")
 
@@ -34,7 +42,7 @@ class ConfigFiles:
         stamps = self._look_at()
         if stamps == self._stamps:
             return None
-        self._stamps = stamps
+        self._stamps = self._wait_until_still(stamps)
         try:
             fresh = reload(self._start)
         except BadConfig as error:
@@ -45,7 +53,15 @@ class ConfigFiles:
         _log.info("the configuration was read again: %s", ", ".join(self._start.config_files))
         return fresh
 
-    def _look_at(self) -> list[tuple[int, int] | None]:
+    def _wait_until_still(self, stamps: list[_Stamp]) -> list[_Stamp]:
+        for _ in range(MOST_WAITS):
+            time.sleep(STILL_S)
+            before, stamps = stamps, self._look_at()
+            if stamps == before:
+                break
+        return stamps
+
+    def _look_at(self) -> list[_Stamp]:
         return [_stamp(Path(name)) for name in self._start.config_files]
 
 
@@ -67,8 +83,8 @@ def _restart(name: str) -> str:
     return f"{name} has changed in the file; it takes effect when Dragoman is started again"
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> _Stamp:
     with contextlib.suppress(OSError):
         found = path.stat()
-        return found.st_mtime_ns, found.st_size
+        return found.st_mtime_ns, found.st_size, found.st_ino
     return None

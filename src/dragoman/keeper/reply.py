@@ -20,6 +20,10 @@ from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
 
 
+_CONTINUED = frozenset({("openai_responses", "responses"), ("openai_responses", "compact")})
+"""Where a reply's id can be named by a later request (`previous_response_id`)."""
+
+
 def replay(recording: Recording) -> list[TimedDelta]:
     """Give the deltas of a stored streamed reply with their times; empty when it was none."""
     request = read_request(recording.detail.row, recording.detail.request, recording.request_body)
@@ -113,7 +117,8 @@ def _parse_whole(dialect: Dialect, answer: Answer, body: bytes) -> Reply:
 def _add_reply(recording: Recording, reply: Reply) -> None:
     detail, row = recording.detail, recording.detail.row
     row.model_served = reply.model
-    recording.reply_id = reply.id if row.upstream_dialect is None else None
+    can_be_continued = (row.dialect, row.endpoint) in _CONTINUED and row.upstream_dialect is None
+    recording.reply_id = reply.id if can_be_continued else None
     row.stop_reason, row.native_stop_reason = reply.stop_reason, reply.native_stop_reason
     row.reply_preview = preview_of(reply)
     row.output, row.is_estimated = None, False

@@ -22,7 +22,7 @@ from dragoman.records.route import Route, route_fault
 from dragoman.records.setup import BUILTIN_PROVIDERS, Edited, Provider, Setup, merge
 from dragoman.tasks import TaskOwner, spawn
 
-LOOK_S = 1.0
+LOOK_S = 0.25
 PANIC_SETTING = "is_panicking"
 _LIVE = ("limits", "journal", "allowed_hosts", "allowed_origins")
 """What a changed file brings into a running Setup, beside providers and routes."""
