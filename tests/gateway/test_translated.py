@@ -316,11 +316,26 @@ async def test_an_error_in_the_stream_before_the_first_word_leads_to_the_next_ta
 async def test_words_and_an_error_that_come_at_once_are_both_passed_on(tmp_path: Path) -> None:
     error = chunk(b'data: {"error":{"message":"broke","type":"server_error"}}\n\n')
     async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
-        openai.reply(STREAM_HEAD + frame({"content": "Hel"}) + error + b"0\r\n\r\n")
+        openai.reply(STREAM_HEAD + frame({"content": "Hel"}) + error)  # and the upstream never ends
         reply = await ask(running, messages(stream=True))
     assert reply.status == 200
     assert b"Hel" in reply.body
     assert events(dechunk(reply.body))[-1][0] == "error"
+
+
+async def test_what_an_earlier_target_lost_is_not_counted_with_a_later_one_s(tmp_path: Path) -> None:
+    both = Route(name="r", model="claude-*", targets=[Target(provider="openai"), Target(provider="anthropic")])
+    async with (
+        FakeUpstream() as openai,
+        FakeUpstream() as anthropic,
+        gateway(tmp_path, openai, anthropic, both) as running,
+    ):
+        openai.reply(answer({}, status=500))
+        anthropic.reply(answer(MESSAGES_REPLY))
+        reply = await ask(running, messages(top_k=3))
+        lost = running.of(reply.exchange, Lost)
+    assert [len(one.losses) for one in lost] == [1, 0]
+    assert reply.header(b"x-dragoman-losses") is None
 
 
 async def test_a_stream_that_dies_ends_in_the_dialect_s_own_error(tmp_path: Path) -> None:

@@ -131,8 +131,12 @@ class TranslatedRelay(TriedRelay):
             return
         if stream.has_failed and not self.status and not stream.has_begun:
             self._fail_early(stream)
-        elif out:
+            return
+        if out:
             self._send(out)
+        if stream.has_failed:  # the dialect's stream is over, whatever the upstream still says
+            self._end_message(stream.losses)
+            self._trying.on_reply_whole([], is_kept=self.is_kept)
 
     def _end_stream(self, stream: StreamTranslator) -> None:
         out = self._guarded(lambda _: stream.end(), b"")

@@ -78,6 +78,7 @@ class TryingExchange(GatheredExchange):
 
     async def _try_target(self, call: Call) -> Failed | None:
         """Try one target as often as the route says. None: nothing more is to be done."""
+        has_lost = bool(call.losses or (self._call is not None and self._call.losses))
         self._call = call
         self._tries = 0
         for what in call.retold:
@@ -85,7 +86,7 @@ class TryingExchange(GatheredExchange):
         if self._route is not None:
             for what in call.alterations:
                 self.recorder.altered(f"route:{self._route.name}", what)
-        if call.losses:
+        if has_lost:  # an empty list too, when it stands in place of an earlier target's
             self.record.lost("request", call.losses)
         while True:
             self._tries += 1
