@@ -35,11 +35,13 @@ from dragoman.keeper.heads import header_of, text_headers
 from dragoman.records.code import MESSAGE_METHOD
 from dragoman.records.exchange import Recording
 from dragoman.records.redaction import BodyMasker
-from dragoman.wire.websocket import Message, MessageParser, agreed_deflate
+from dragoman.wire.websocket import Deflate, Message, MessageParser, agreed_deflate
 
 _TERMINAL = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done", "error"}
 )
+MESSAGE_BYTES = 64 * 1024 * 1024
+"""A longer message, unpacked, ends the reading of a tunnel: a few compressed bytes must not fill the memory."""
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
 
@@ -81,11 +83,12 @@ class TunnelCalls:
         self._attempt = attempt
         self._head = head
         deflate = agreed_deflate(header_of(text_headers(head.headers), "sec-websocket-extensions") or "")
+        is_packed, agreed = deflate is not None, deflate or Deflate()
         self._client = MessageParser(
-            is_compressed=deflate is not None, keeps_context=deflate is None or deflate.client_keeps_context
+            is_compressed=is_packed, keeps_context=agreed.client_keeps_context, limit_bytes=MESSAGE_BYTES
         )
         self._server = MessageParser(
-            is_compressed=deflate is not None, keeps_context=deflate is None or deflate.server_keeps_context
+            is_compressed=is_packed, keeps_context=agreed.server_keeps_context, limit_bytes=MESSAGE_BYTES
         )
         self._is_blind = False
         self._count = 0

@@ -19,7 +19,6 @@ from dragoman.records.exchange import Frame, Recording, Row
 from dragoman.records.summary import reply_preview
 from dragoman.wire.encodings import decode
 
-
 _CONTINUED = frozenset({("openai_responses", "responses"), ("openai_responses", "compact")})
 """Where a reply's id can be named by a later request (`previous_response_id`)."""
 

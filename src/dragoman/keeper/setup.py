@@ -74,6 +74,7 @@ class SetupBook:
         self._redirects: list[str] = []
         self._passing: dict[str, Provider] = {}
         self._turn = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._tasks = TaskOwner("setup")
         self.current = start.setup
         self.route_problems: dict[str, str] = {}
@@ -187,12 +188,15 @@ class SetupBook:
 
     async def look(self) -> None:
         """Take the files again if one of them changed."""
-        before = self.problems
-        fresh = await asyncio.to_thread(self._files.look)
-        if fresh is None:
-            if self.problems != before:
+        async with self._looking:
+            before = self.problems
+            fresh = await asyncio.to_thread(self._files.look)
+            if fresh is not None:
+                await self._take(fresh)
+            elif self.problems != before:
                 await self._on_publish(self.current)  # so that viewers see what is wrong
-            return
+
+    async def _take(self, fresh: Start) -> None:
         async with self._turn:
             live = {name: getattr(fresh.setup, name) for name in _LIVE}
             self._base = msgspec.structs.replace(self._base, **live)
