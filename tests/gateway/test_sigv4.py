@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from dragoman.journal.format import Alteration, AttemptOpened
-from dragoman.records.setup import Auth
+from dragoman.records.setup import Auth, Setup
 from dragoman.simulator import Server
 from dragoman.simulator.bedrock import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from fakes.gateway import RunningGateway, provider, running_gateway
@@ -208,3 +208,29 @@ async def test_a_chunked_body_is_gathered_and_signed(tmp_path: Path) -> None:
         sent = received.body if received.header(b"content-length") else dechunk(received.body)
         assert sent == b'{"a":1}'
         assert (received.header(b"authorization") or b"").startswith(b"AWS4-HMAC-SHA256 Credential=")
+
+
+async def test_a_request_without_a_body_is_signed(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        entry = provider("bedrock", upstream.url, auth=SIGNS)
+        async with running_gateway(tmp_path, providers=[entry]) as gateway, gateway.client() as raw:
+            reply = await raw.ask(b"GET /bedrock/async-invoke?maxResults=2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert reply.body == b"ok"
+        received = upstream.received[0]
+        assert received.line == b"GET /async-invoke?maxResults=2 HTTP/1.1"
+        assert (received.header(b"authorization") or b"").startswith(b"AWS4-HMAC-SHA256 Credential=")
+        assert received.body == b""
+
+
+async def test_a_signature_is_not_lent_without_the_password(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        entry = provider("bedrock", upstream.url, auth=SIGNS)
+        setup = Setup(version=1, password_required=True)
+        async with running_gateway(tmp_path, setup=setup, providers=[entry]) as gateway, gateway.client() as raw:
+            for path in (b"/bedrock/model/m/invoke", b"/model/m/invoke"):
+                reply = await raw.ask(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % path)
+                assert reply.status == 401
+                assert b"x-dragoman-key" in reply.body
+        assert upstream.connection_count == 0
