@@ -1,5 +1,6 @@
 """The Setup: merged, checked, published, kept for the next start."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -275,3 +276,14 @@ async def test_a_file_of_the_working_directory_does_not_redirect_what_was_edited
     await book.start()
     assert (book.provider("local").base_url, book.problems) == ("http://elsewhere", [])
     await book.close()
+
+
+async def test_a_file_that_is_being_written_is_waited_for(book: SetupBook, config_file: Path) -> None:
+    whole = config_file.read_text() + "routes:\n  - {name: late, targets: [{provider: filed}]}\n"
+    config_file.write_text("")
+    looking = asyncio.create_task(book.look())
+    await asyncio.sleep(0)
+    config_file.write_text(whole)
+    await looking
+    assert names(book.current) == ["late"]
+    assert book.problems == []

@@ -59,6 +59,7 @@ async def save(found: Found, book: SetupBook, data_dir: Path) -> list[ImportProb
         try:
             await book.save_provider(one.provider)
         except BadRequest as error:
+            await asyncio.to_thread(vault.delete_key, data_dir, one.provider.slug)
             problems.append(ImportProblem(where=f"provider {one.provider.slug}", message=error.message))
     for route in found.routes:
         try:

@@ -213,7 +213,10 @@ def _target(target: dict[str, Any]) -> str:
 
 
 def _story(found: dict[str, Any]) -> list[str]:
-    lines = [f"{one['route']:<24} {one['outcome'].replace('_', ' '):<13} {one['why']}" for one in found["verdicts"]]
+    width = max([24, *(len(one["route"]) for one in found["verdicts"])])
+    lines = [
+        f"{one['route']:<{width}} {one['outcome'].replace('_', ' '):<13} {one['why']}" for one in found["verdicts"]
+    ]
     if found["route"] is None:
         goes = found["default_provider"]
         lines.append(f"No route takes it; it goes to {goes}." if goes else "No route takes it, and nobody else does.")
