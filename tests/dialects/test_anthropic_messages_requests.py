@@ -383,7 +383,7 @@ def test_a_schema_is_closed_and_loses_its_name() -> None:
     form = body["output_config"]["format"]
     assert (form["type"], form["schema"]["additionalProperties"]) == ("json_schema", False)
     assert form["schema"]["properties"]["a"]["additionalProperties"] is False
-    assert [loss.path for loss in losses] == ["settings.response_format.name"]
+    assert [loss.path for loss in losses] == ["settings.response_format", "settings.response_format.name"]
     assert losses_of(user("hi"), settings=Settings(response_format="json")) == ["settings.response_format"]
 
 

@@ -247,7 +247,10 @@ def _add_format(body: JsonObject, settings: Settings, losses: list[Loss]) -> Non
     if not isinstance(form, dict) or not isinstance(form.get("schema"), dict):
         losses.append(Loss(path=setting_path("response_format"), reason="there is no JSON mode without a schema here"))
         return
-    output = {"type": "json_schema", "schema": close_schema(form["schema"])}
+    schema = close_schema(form["schema"])
+    if schema != form["schema"]:
+        losses.append(Loss(path=setting_path("response_format"), reason="open objects are not taken; they were closed"))
+    output = {"type": "json_schema", "schema": schema}
     body["output_config"] = {**body.get("output_config", {}), "format": output}
     if form.get("name"):
         losses.append(Loss(path=f"{setting_path('response_format')}.name", reason="schemas have no names here"))
