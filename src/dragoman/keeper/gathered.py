@@ -53,10 +53,12 @@ class TimeBase(msgspec.Struct, frozen=True):
 class Gathered:
     """What came of one exchange so far; `take` its records in order."""
 
-    def __init__(self, opened: Opened, base: TimeBase) -> None:
+    def __init__(self, opened: Opened, base: TimeBase, *, keeps_records: bool = True) -> None:
         self.opened = opened
         self.base = base
         self.records: list[Record] = [opened]
+        """All that was taken, for a checkpoint, while the exchange is open."""
+        self._keeps_records = keeps_records
         self.last_ns = 0
         self.is_request_whole = opened.request_framing == "none"
         self.request = Pieces()
@@ -110,7 +112,8 @@ class Gathered:
 
     def take(self, record: Record) -> None:
         """Add the next record of this exchange."""
-        self.records.append(record)
+        if self._keeps_records:
+            self.records.append(record)
         if isinstance(record, FileHeader):
             return
         self.last_ns = self.since_start(record.mono_ns)
@@ -126,6 +129,7 @@ class Gathered:
                 self._take_head(record)
             case Closed():
                 self.closed = record
+                self.records = []  # what is over needs no checkpoint
             case AttemptOpened():
                 self.attempts.open(record, self.last_ns)
             case AttemptClosed():

@@ -109,7 +109,7 @@ class Tail:
                 continue
             if isinstance(record, Opened):
                 made = OpenExchange(
-                    Assembly(record, tunnel.assembly.base),
+                    Assembly(record, tunnel.assembly.base, keeps_records=False),
                     gateway=self.gateway,
                     session=tunnel.session,
                     start=tunnel.start,
