@@ -1,9 +1,11 @@
 """Every behaviour is documented, deterministic, and makes arguments that fit the tool's schema."""
 
+import json
+
 import pytest
 
 from dragoman.simulator.ask import Ask, Block, Tool, Turn, pieces_of
-from dragoman.simulator.plan import BEHAVIOURS, MODELS, UnknownModel, example, plan
+from dragoman.simulator.plan import BEHAVIOURS, MODELS, SHELL_COMMAND, UnknownModel, example, plan
 
 
 def ask(model: str, **more: object) -> Ask:
@@ -44,6 +46,19 @@ def test_an_agent_works_until_it_has_its_results() -> None:
         turns += [Turn("assistant"), Turn("tool", results=["ok"])]
     assert names == ["read", "write", "read"]
     assert made.stop == "end"
+
+
+def test_a_shell_is_found_among_the_tools_and_its_result_is_told() -> None:
+    other = Tool("read", {"properties": {"path": {"type": "string"}}})
+    as_text = Tool("Bash", {"properties": {"command": {"type": "string"}}, "required": ["command"]})
+    as_list = Tool("shell", {"properties": {"cmd": {"type": "array", "items": {"type": "string"}}}})
+    asked: list[object] = [
+        json.loads(plan(ask("sim-shell", tools=[other, one])).calls[0].arguments) for one in (as_text, as_list)
+    ]
+    assert asked == [{"command": SHELL_COMMAND}, {"cmd": ["sh", "-c", SHELL_COMMAND]}]
+    turns = [Turn("user", "Do it"), Turn("assistant"), Turn("tool", results=["tide-42"]), Turn("user", "A note.")]
+    assert plan(ask("sim-shell", turns=turns, tools=[as_text])).text == "The shell said: tide-42"
+    assert "no shell" in plan(ask("sim-shell", tools=[other])).text
 
 
 def test_the_token_limit_of_the_request_is_kept() -> None:

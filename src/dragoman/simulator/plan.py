@@ -103,6 +103,11 @@ _THOUGHTS = (
 )
 
 
+SHELL_COMMAND = "echo tide-$((6 * 7))"
+"""What `sim-shell` has run; only a shell can turn it into `tide-42`."""
+_COMMANDS = ("command", "cmd")
+"""What agents call the argument of their shell tool."""
+
 _SIMULATED = re.compile(r"(?<![^./:])sim-(.+?)(?=-v\d+(?::\d+)?$|$)")
 """Our part of a model's name; before it may stand a vendor, behind it a version."""
 
@@ -212,6 +217,27 @@ def _tools_turns(ask: Ask, _: int | None) -> Plan:
     if done == 2:
         return _call(ask, [ask.tools[0]], "Now the last one. ", f"after {ask.results[0]}")
     return Plan(text=f"After {done} results: {'; '.join(ask.results)}.{_seals(ask)}")
+
+
+def _shell(ask: Ask, _: int | None) -> Plan:
+    """Runs a command in the client's shell: calls the tool that takes one, and says what it gave back."""
+    results = [result for turn in ask.turns for result in turn.results]
+    if results:
+        return Plan(text=f"The shell said: {results[-1]}{_seals(ask)}")
+    for tool in ask.tools:
+        for name in _COMMANDS:
+            if name in (tool.schema.get("properties") or {}):
+                return _run_command(ask, tool, name)
+    return Plan(text=f"There is no shell, since no declared tool takes any of: {', '.join(_COMMANDS)}.")
+
+
+def _run_command(ask: Ask, tool: Tool, name: str) -> Plan:
+    """Call this tool; `name` is the argument that takes the command."""
+    is_list = tool.schema["properties"][name].get("type") == "array"
+    command = ["sh", "-c", SHELL_COMMAND] if is_list else SHELL_COMMAND
+    arguments = {**json.loads(_arguments(tool, ask, 0, None)), name: command}
+    call = Call(identifier("", f"{ask.seed}{len(ask.turns)}", 0), tool.name, json.dumps(arguments), tool.kind)
+    return Plan(text="I will run that. ", calls=[call], stop="tool_use")
 
 
 def _agent(ask: Ask, number: int | None) -> Plan:
@@ -327,6 +353,7 @@ BEHAVIOURS: dict[str, Callable[[Ask, int | None], Plan]] = {
     "tools": _tools,
     "tools-parallel": _tools_parallel,
     "tools-turns": _tools_turns,
+    "shell": _shell,
     "agent": _agent,
     "reason": _reason,
     "reason-hidden": _reason_hidden,
@@ -348,10 +375,10 @@ BEHAVIOURS: dict[str, Callable[[Ask, int | None], Plan]] = {
 }
 
 MODELS = (
-    "sim-chat", "sim-echo", "sim-tools", "sim-tools-parallel", "sim-tools-turns", "sim-agent", "sim-reason",
-    "sim-reason-hidden", "sim-long", "sim-slow", "sim-cut", "sim-error-400", "sim-error-401", "sim-error-429",
-    "sim-error-500", "sim-error-529", "sim-error-mid", "sim-flaky", "sim-limit", "sim-stop", "sim-refuse", "sim-image",
-    "sim-hang",
+    "sim-chat", "sim-echo", "sim-tools", "sim-tools-parallel", "sim-tools-turns", "sim-shell", "sim-agent",
+    "sim-reason", "sim-reason-hidden", "sim-long", "sim-slow", "sim-cut", "sim-error-400", "sim-error-401",
+    "sim-error-429", "sim-error-500", "sim-error-529", "sim-error-mid", "sim-flaky", "sim-limit", "sim-stop",
+    "sim-refuse", "sim-image", "sim-hang",
 )  # fmt: skip
 """What the model lists name."""
 
