@@ -84,6 +84,16 @@ def test_a_header_of_the_provider_s_entry_wins_over_the_dialect_s() -> None:
     assert named(made, b"anthropic-version") == [b"b"]
 
 
+def test_headers_of_the_target_s_own_dialect_pass() -> None:
+    made = outgoing(
+        "anthropic-beta: context-1m-2025-08-07", "openai-organization: o", "Authorization: Bearer k",
+        dialect="anthropic_messages", demanded=[("anthropic-version", "2023-06-01")],
+    )  # fmt: skip
+    assert named(made, b"anthropic-beta") == [b"context-1m-2025-08-07"]
+    assert named(made, b"anthropic-version") == [b"2023-06-01"]
+    assert named(made, b"openai-organization") == []
+
+
 def test_a_reply_s_headers_are_told_in_the_client_s_words() -> None:
     raw = (
         b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\nx-request-id: r1\r\n"

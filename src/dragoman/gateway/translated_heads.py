@@ -22,6 +22,8 @@ _OF_THE_BODY = frozenset(
     }
 )
 _OF_A_DIALECT = (b"anthropic-", b"openai-", b"x-amz-", b"x-amzn-", b"amz-sdk-", b"x-goog-")
+_OWN = {"anthropic_messages": b"anthropic-", "openai_chat": b"openai-", "openai_responses": b"openai-"}
+"""Which of these the target itself knows: a client that sends them means it."""
 _SAYS_NOTHING = frozenset({b"anthropic-version", b"anthropic-dangerous-direct-browser-access"})
 """Headers of a dialect that no call loses anything by."""
 _BEARER = b"bearer "
@@ -53,12 +55,12 @@ def translated_head(
     length: int | None,
 ) -> OutgoingRequest:
     """Make the head of a call in another dialect. `length` None: a GET."""
-    passed, removed = _passed(head, upstream)
+    passed, removed = _passed(head, upstream, _OWN.get(dialect))
     fields: Fields = [(b"Host", upstream.host_header), *passed]
     credential, said = _credential(head, upstream, dialect)
     if credential is not None:
         fields.append(credential)
-    set_there = {name.lower() for name, _ in upstream.headers}
+    set_there = {name.lower() for name, _ in (*upstream.headers, *passed)}
     fields += upstream.headers
     fields += [(name.encode(), value.encode()) for name, value in demanded if name.lower().encode() not in set_there]
     if length is not None:
@@ -72,7 +74,7 @@ def translated_head(
     return OutgoingRequest(lines, written, [*removed, *said, *upstream.alterations])
 
 
-def _passed(head: RequestHead, upstream: Upstream) -> tuple[Fields, list[str]]:
+def _passed(head: RequestHead, upstream: Upstream, own: bytes | None) -> tuple[Fields, list[str]]:
     """Say which of the client's headers go on, and what was removed that may have meant something."""
     dropped = _OF_THE_BODY | CREDENTIAL_HEADERS | nominated(head.connection)
     passed: Fields = []
@@ -84,7 +86,7 @@ def _passed(head: RequestHead, upstream: Upstream) -> tuple[Fields, list[str]]:
             continue
         if action == REPLACED:
             removed.append(f"header replaced: {low.decode('latin-1')}")
-        elif low.startswith(_OF_A_DIALECT):
+        elif low.startswith(_OF_A_DIALECT) and not (own is not None and low.startswith(own)):
             if low not in _SAYS_NOTHING:
                 removed.append(f"header removed: {low.decode('latin-1')}")
         else:
