@@ -74,6 +74,8 @@ model_list:
                       api_version: 2025-01-01-preview}}
   - model_name: rock
     litellm_params: {{model: bedrock/anthropic.claude-sonnet-4-5, aws_region_name: eu-west-1}}
+  - model_name: nova
+    litellm_params: {{model: bedrock/amazon.nova-pro-v1:0}}
   - model_name: what
     litellm_params: {{model: sagemaker/x}}
   - model_name: local
@@ -173,7 +175,16 @@ def test_a_model_list_becomes_routes_with_fallbacks_aliases_and_retries() -> Non
 
 def test_what_a_model_list_says_beyond_is_named() -> None:
     said = problems(imports.read(LITELLM))
-    for words in ("rpm", "sagemaker", "wildcard", "gone is no model", "drop_params", "general_settings", "lost stands"):
+    for words in (
+        "rpm",
+        "sagemaker",
+        "wildcard",
+        "gone is no model",
+        "drop_params",
+        "general_settings",
+        "lost stands",
+        "nova-pro",
+    ):
         assert words in said
 
 

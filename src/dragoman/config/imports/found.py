@@ -163,7 +163,7 @@ class Builder:
         return _free(slug_of(text), taken | RESERVED_SEGMENTS)
 
     def _free_name(self, text: str) -> str:
-        return _free(slug_of(text), {one.name for one in self.found.routes})
+        return _free(slug_of(text.replace("*", "") or "any"), {one.name for one in self.found.routes})
 
 
 def credential_of(text: Any, env: Any = None) -> Credential:

@@ -52,6 +52,10 @@ _KINDS: dict[str, _Kind] = {
     "lm_studio": _Kind("http://127.0.0.1:1234/v1", _CHAT),
     "llamafile": _Kind("http://127.0.0.1:8080/v1", _CHAT),
 }
+_KEY_HEADERS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
+"""Where a key stands that is no Bearer token."""
+_AZURE_VERSION = "2024-10-21"
+"""The newest `api-version` that is generally available; LiteLLM has a default of its own."""
 _PARAMS = frozenset(
     {"model", "api_base", "base_url", "api_key", "api_version", "aws_region_name", "aws_profile_name", "max_retries"}
 )
@@ -97,26 +101,15 @@ def _target(name: str, params: dict[str, Any], where: str, builder: Builder) -> 
         builder.problem(f"{where}.model", f"the provider {word!r} is not known here; known: {', '.join(_KINDS)}")
         return None
     if "*" in model:
-        if not (name == model or (name == "*" and model == "*")):
+        if name != model:
             message = f"a wildcard that makes {params['model']} of {name} changes the name, which a route cannot"
             builder.problem(f"{where}.model", message)
             return None
         model = ""
-    base_url = text_in(params, "api_base") or text_in(params, "base_url") or kind.base_url
-    more: dict[str, Any] = {"strip_v1": True} if kind.strips_v1 else {}
-    if word == "azure":
-        more["form"] = "azure"
-        more["query"] = {"api-version": text_in(params, "api_version") or "2024-10-21"}
-        more["auth"] = Auth(scheme="header", name="api-key")
-    if word == "anthropic":
-        more["auth"] = Auth(scheme="header", name="x-api-key")
-    if word == "gemini":
-        more["auth"] = Auth(scheme="header", name="x-goog-api-key")
-    if word == "bedrock":
-        region = text_in(params, "aws_region_name") or "us-east-1"
-        base_url = base_url or f"https://bedrock-runtime.{region}.amazonaws.com"
-        if not text_in(params, "api_key"):
-            more["auth"] = Auth(scheme="sigv4", region=region, profile=text_in(params, "aws_profile_name") or None)
+    if word == "bedrock" and "anthropic" not in model:
+        builder.problem(f"{where}.model", f"of Bedrock's models only Anthropic's can be asked, not {model}")
+        return None
+    base_url, more = _provider(word, kind, params)
     if not base_url:
         builder.problem(f"{where}.api_base", f"{word} needs an address")
         return None
@@ -125,14 +118,30 @@ def _target(name: str, params: dict[str, Any], where: str, builder: Builder) -> 
     return None if slug is None else Target(provider=slug, dialect=kind.dialects[0], model=model or None)
 
 
+def _provider(word: str, kind: _Kind, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Say where a provider lies, and what else its entry needs."""
+    base_url = text_in(params, "api_base") or text_in(params, "base_url") or kind.base_url
+    more: dict[str, Any] = {"strip_v1": True} if kind.strips_v1 else {}
+    if word in _KEY_HEADERS:
+        more["auth"] = Auth(scheme="header", name=_KEY_HEADERS[word])
+    if word == "azure":
+        more["form"] = "azure"
+        more["query"] = {"api-version": text_in(params, "api_version") or _AZURE_VERSION}
+    if word == "bedrock":
+        region = text_in(params, "aws_region_name") or "us-east-1"
+        base_url = base_url or f"https://bedrock-runtime.{region}.amazonaws.com"
+        if not text_in(params, "api_key"):
+            more["auth"] = Auth(scheme="sigv4", region=region, profile=text_in(params, "aws_profile_name") or None)
+    return base_url, more
+
+
 def _split(model: str) -> tuple[str, str]:
     """Take `provider/model` apart; a bare name is told by its looks."""
     word, slash, rest = model.partition("/")
-    if slash and word in _KINDS:
-        return word, rest.removeprefix("converse/").removeprefix("invoke/") if word == "bedrock" else rest
-    if not slash or word not in _KINDS:
-        is_claude = model.startswith("claude")
-        return ("anthropic" if is_claude else "openai", model) if not slash else (word, rest)
+    if not slash:
+        return ("anthropic" if model.startswith("claude") else "openai"), model
+    if word == "bedrock":
+        rest = rest.removeprefix("converse/").removeprefix("invoke/")
     return word, rest
 
 
