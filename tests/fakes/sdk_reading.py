@@ -30,7 +30,7 @@ def completion_of(body: bytes) -> Any:
 def gathered_completion(body: bytes) -> Any:
     """Read a Chat stream with the SDK's own accumulator.
 
-    Two kinds it does not gather: it stumbles over calls of custom tools, and raises at a reply that was cut or filtered.
+    It stumbles over calls of custom tools, and raises at a reply that was cut or filtered: those are read by chunk.
     """
     if b'"custom"' in body or b'"finish_reason":"length"' in body or b'"content_filter"' in body:
         return _chunks(body)

@@ -118,17 +118,17 @@ def _output(part: ToolResult, path: str, out: Writing) -> str | list[JsonObject]
     if part.is_error:
         # There is no flag for it; the model is told in words.
         out.lose(f"{path}.is_error", f"{NAME} has no such flag: said in the text")
-        pieces = [{"type": "input_text", "text": ERROR_MARK}, *pieces] if len(pieces) != 1 else _marked(pieces)
+        pieces = _marked(pieces)
     if all(list(piece) == ["type", "text"] for piece in pieces) and len(pieces) < 2:
         return pieces[0]["text"] if pieces else ""
     return pieces
 
 
-ERROR_MARK = "The tool failed:"
+_ERROR = "Error:"
 
 
 def _marked(pieces: list[JsonObject]) -> list[JsonObject]:
-    first = pieces[0]
-    if "text" not in first:
-        return [{"type": "input_text", "text": ERROR_MARK}, first]
-    return [{**first, "text": f"{ERROR_MARK} {first['text']}"}]
+    """Say in the first text that the tool failed."""
+    if pieces and "text" in pieces[0]:
+        return [{**pieces[0], "text": f"{_ERROR} {pieces[0]['text']}"}, *pieces[1:]]
+    return [{"type": "input_text", "text": _ERROR}, *pieces]
