@@ -127,7 +127,7 @@ def _differing(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @bounded(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,

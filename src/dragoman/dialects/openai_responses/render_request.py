@@ -39,6 +39,8 @@ def render_request(prompt: Prompt, target: RequestTarget) -> Rendered:
     if not is_own(prompt):
         prompt = _as_asked_here(prompt, target, out)
     body = write_body(prompt, out, is_streamed=target.is_streamed)
+    if not is_own(prompt):
+        body.setdefault("input", [])  # required, also when there is nothing to say
     if target.model:
         body["model"] = target.model
     return Rendered(msgspec.json.encode(body), out.losses)
