@@ -207,6 +207,11 @@ def test_a_start_survives_its_way_through_a_file(load) -> None:
             5,
             ["replace[0].form", "did you mean `from`"],
         ),
+        (
+            "routes:\n  - name: x\n    targets: [{provider: openai, dialect: ollama_chat}]\n",
+            3,
+            ["targets[0].dialect", "openai speaks openai_chat, openai_responses, not ollama_chat"],
+        ),
         ("routes:\n  - name: x\n    targets: [{provider: openai, dialect: chat}]\n", 3, ["dialect", "'chat'"]),
         ("rules: [{}]\n", 1, ["rules", "not have them yet"]),
         ("redaction: {pii: true}\n", 1, ["redaction.pii", "not mask"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.records.route import Retry, Route, RouteTable, Target, matches, route_fault, target_dialect
+from dragoman.records.route import Retry, Route, RouteTable, Target, matches, route_fault, target_dialect, unspoken
 
 TO = [Target(provider="openai")]
 
@@ -105,3 +105,14 @@ def test_a_target_is_asked_in_the_dialect_of_the_client_where_it_speaks_that(
     named, spoken, asked, spoken_there
 ) -> None:  # type: ignore[no-untyped-def]
     assert target_dialect(Target(provider="openai", dialect=named), spoken, asked) == spoken_there
+
+
+def test_a_target_is_asked_in_a_dialect_that_its_provider_speaks() -> None:
+    spoken = {"openai": ["openai_chat"], "any": []}
+    to = [Target(provider="any", dialect="ollama_chat"), Target(provider="openai", dialect="ollama_chat")]
+    found = unspoken(Route(name="x", targets=to), spoken)
+    assert found is not None
+    assert found[0] == "targets[1].dialect"
+    assert "openai speaks openai_chat, not ollama_chat" in found[1]
+    assert unspoken(Route(name="x", targets=[Target(provider="openai", dialect="openai_chat")]), spoken) is None
+    assert unspoken(Route(name="x", targets=TO), spoken) is None

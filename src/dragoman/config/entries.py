@@ -13,7 +13,7 @@ import msgspec
 from dragoman.config.layers import Layer, Steps
 from dragoman.config.tree import FileRoute
 from dragoman.records.names import RESERVED_SEGMENTS, SLUG
-from dragoman.records.route import Route, SystemEdits, route_fault
+from dragoman.records.route import Route, SystemEdits, route_fault, unspoken
 from dragoman.records.setup import BUILTIN_PROVIDERS, Auth, Provider, provider_fault
 
 _FIELD = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -46,7 +46,7 @@ def join_routes(layers: Sequence[Layer], providers: Sequence[Provider], project_
 
     Raises BadConfig.
     """
-    known = {*_BUILTIN, *(one.slug for one in providers)}
+    known = {slug: one.dialects for slug, one in (_BUILTIN | {one.slug: one for one in providers}).items()}
     joined: dict[str, Route] = {}
     for layer in layers:
         own: dict[str, Route] = {}
@@ -55,7 +55,7 @@ def join_routes(layers: Sequence[Layer], providers: Sequence[Provider], project_
             route = _route_of(value, layer, steps)
             if route.name in own:
                 raise layer.complain((*steps, "name"), f"`{route.name}` stands twice in this file")
-            if (fault := route_fault(route, known)) is not None:
+            if (fault := route_fault(route, known) or unspoken(route, known)) is not None:
                 raise layer.complain((*steps, *_steps_of(fault[0])), fault[1])
             if _is_of(layer, project_file):
                 _check_lead(route, providers, layer, steps)

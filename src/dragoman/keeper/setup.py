@@ -18,7 +18,7 @@ from dragoman.config import Start, without_redirects
 from dragoman.errors import BadRequest, NotFound
 from dragoman.keeper.files import ConfigFiles
 from dragoman.records.names import RESERVED_SEGMENTS, SLUG
-from dragoman.records.route import Route, route_fault
+from dragoman.records.route import Route, route_fault, unspoken
 from dragoman.records.setup import BUILTIN_PROVIDERS, Edited, Provider, Setup, merge
 from dragoman.tasks import TaskOwner, spawn
 
@@ -168,7 +168,8 @@ class SetupBook:
         """Add an edited route, or put it in the place of another; `position` moves it. Raises BadRequest."""
         route = msgspec.structs.replace(route, source="edited")
         self._check_route_is_ours(route.name)
-        if (fault := route_fault(route, (one.slug for one in self.current.providers))) is not None:
+        known = {one.slug: one.dialects for one in self.current.providers}
+        if (fault := route_fault(route, known) or unspoken(route, known)) is not None:
             raise BadRequest(fault[1], field=fault[0])
         async with self._turn:
             routes = list(self._edited.routes)

@@ -6,7 +6,7 @@ Pure values, and the one place that decides which route wins: the gateway, `POST
 A route with a prefix is asked only for requests under it; one without, only for requests under no prefix.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -107,6 +107,16 @@ def route_fault(route: Route, providers: Iterable[str]) -> tuple[str, str] | Non
     for reason in route.retry.on:
         if isinstance(reason, int) and not 400 <= reason <= 599:
             return "retry.on", f"found {reason}, expected connect, timeout or statuses from 400 to 599"
+    return None
+
+
+def unspoken(route: Route, spoken: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """Say which target is asked in a dialect that its provider does not speak; `spoken` is by slug, empty for any."""
+    for at, target in enumerate(route.targets):
+        known = spoken.get(target.provider)
+        if target.dialect is not None and known and target.dialect not in known:
+            message = f"{target.provider} speaks {', '.join(known)}, not {target.dialect}; choose one of them, or "
+            return f"targets[{at}].dialect", message + "add it to the provider's `dialects`"
     return None
 
 
