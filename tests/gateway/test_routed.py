@@ -512,6 +512,47 @@ async def test_when_too_much_is_held_only_the_oldest_body_is_read_on(
     assert [one.body for one in upstream.received] == [body, body]
 
 
+async def test_a_client_that_waits_to_be_told_is_told_to_send_its_body(tmp_path: Path) -> None:
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    )
+    async with FakeUpstream() as upstream:
+        setup = routes(to("a", model="*"))
+        async with running_gateway(tmp_path, setup=setup, a=upstream.url) as gateway, gateway.client() as client:
+            upstream.reply(OK)
+            await client.send(head % len(BODY))
+            assert (await client.head()).status == 100
+            await client.send(BODY)
+            assert (await client.reply()).body == b"ok"
+    assert upstream.received[0].body == BODY
+    assert upstream.received[0].header(b"expect") is None
+
+
+async def test_requests_sent_ahead_wait_for_their_turn(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        setup = routes(to("a", model="*", retry=Retry(attempts=2)))
+        async with running_gateway(tmp_path, setup=setup, a=upstream.url) as gateway, gateway.client() as client:
+            await client.send(post(BODY) + post(BODY.replace(b"gpt-x", b"gpt-y")))
+            await (await upstream.call()).send(refusal(429, b"retry-after-ms: 20"))
+            await (await upstream.call()).send(OK.replace(b"ok", b"1!"))
+            await (await upstream.call()).send(OK.replace(b"ok", b"2!"))
+            assert (await client.reply()).body == b"1!"
+            assert (await client.reply()).body == b"2!"
+    assert [b"gpt-y" in one.body for one in upstream.received] == [False, False, True]
+
+
+async def test_the_head_of_a_prefix_says_that_somebody_is_there(tmp_path: Path) -> None:
+    every = Route(name="a", prefix="/mine", targets=[Target(provider="openai")])
+    async with (
+        FakeUpstream() as upstream,
+        running_gateway(tmp_path, setup=routes(every), openai=upstream.url) as gateway,
+        gateway.client() as client,
+    ):
+        await client.send(b"HEAD /mine HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await client.head()).status == 200
+    assert not upstream.received
+
+
 async def _until(holds: Any) -> None:
     async with asyncio.timeout(10):
         while not holds():
