@@ -193,6 +193,11 @@ async def test_a_trial_without_key_or_writer_sends_nothing(
     assert (await api.send("POST", "/api/providers/openai/test", {"kind": "odd"})).status_code == 400
 
 
+async def test_a_trial_of_who_lists_no_models_wants_one_named(api: Api) -> None:
+    reply = await api.send("POST", "/api/providers/bedrock/test", {"kind": "simple"})
+    assert (reply.status_code, reply.json()["error"]["field"]) == (400, "model")
+
+
 async def test_without_a_body_the_models_are_asked_for(api: Api) -> None:
     found = (await api.send("POST", "/api/providers/mine/test")).json()
     assert (found["kind"], found["outcome"], found["models"]) == ("models", "ok", 2)

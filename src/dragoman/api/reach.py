@@ -66,7 +66,7 @@ class Reach:
             whose = "the credential was not accepted" if is_sent else "no credential was sent"
             return _check("unauthorized", f"reachable, but {whose}", url, reply.status_code, took)
         if not reply.is_success:
-            hint = "; it lists no models here, try a request" if self._lists_nothing else ""
+            hint = "" if self.lists_models else "; it lists no models here, try a request"
             return _check("failed", f"reachable, answered {reply.status_code}{hint}", url, reply.status_code, took)
         count = len(_models_in(_json(reply)))
         return _check("ok", f"reachable, {count} models", url, reply.status_code, took, count)
@@ -101,9 +101,10 @@ class Reach:
         await self._ask("POST", "/api/generate", {"model": model, "keep_alive": 0})
 
     @property
-    def _lists_nothing(self) -> bool:
-        """Say whether it speaks Bedrock's runtime alone, which has no list of models."""
-        return all(one.startswith("bedrock") for one in self.provider.dialects) and bool(self.provider.dialects)
+    def lists_models(self) -> bool:
+        """Say whether it can be asked for its models: Bedrock's runtime has no list of them."""
+        spoken = self.provider.dialects
+        return not spoken or not all(one.startswith("bedrock") for one in spoken)
 
     @property
     def _is_ollama(self) -> bool:

@@ -78,7 +78,7 @@ def _dialect(reach: Reach) -> Dialect:
 
 
 async def _first_model(reach: Reach) -> str:
-    models = await reach.models()
+    models = await reach.models() if reach.lists_models else []
     if not models:
         raise BadRequest(f"{reach.provider.slug} lists no models; name one", field="model")
     return models[0].id
