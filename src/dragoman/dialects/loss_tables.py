@@ -36,6 +36,7 @@ CARRIED: dict[str, frozenset[str]] = {
         {
             *("reasoning.effort", "text.format", "tool_choice", "safety_identifier", "previous_response_id"),
             *("reasoning.summary", "user"),
+            "namespace",  # said in the function's name: see `dialects.custom_tools`
         }
     ),
     "anthropic_messages": frozenset(

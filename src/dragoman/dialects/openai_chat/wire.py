@@ -7,6 +7,7 @@ half). What was changed since is written as it is now.
 from typing import Any
 
 from dragoman.canonical import AnyPart, Media, Message, Other, Reasoning, Refusal, Text, Tool, ToolCall, ToolResult
+from dragoman.dialects.custom_tools import nested_format
 from dragoman.dialects.exact import bare, settled
 from dragoman.dialects.media import data_url
 from dragoman.dialects.openai_chat.content import NAME, read_call, read_part
@@ -224,7 +225,8 @@ def write_tool(tool: Tool) -> JsonObject:
     if tool.description is not None:
         inner["description"] = tool.description
     if tool.kind == "custom":
-        return {"type": "custom", "custom": inner | ({} if tool.schema is None else {"format": tool.schema})} | left
+        form = {} if tool.schema is None else {"format": nested_format(tool.schema)}
+        return {"type": "custom", "custom": inner | form} | left
     if tool.schema is not None:
         inner["parameters"] = tool.schema
     if tool.strict is not None:
