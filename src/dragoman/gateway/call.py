@@ -243,6 +243,12 @@ def is_translated(plan: Plan, way: Way, route: Route) -> bool:
     return all(target_dialect(one, found.dialects, way.dialect) != way.dialect for one, found in known)
 
 
+def is_renamed(call: Call, way: Way) -> bool:
+    """Say whether the reply will name another model than the client asked for, and the client would mind."""
+    is_message = (way.dialect, way.endpoint) == ("anthropic_messages", "messages")
+    return is_message and call.dialect is None and call.model is not None and call.asked not in ("", call.model)
+
+
 def _untranslated(question: Question, upstream: Upstream, route: Route, target: Target) -> Call:
     request, way = question.request, question.request.way
     path, body, done = way.path, question.body, list[str]()

@@ -32,6 +32,7 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
 
 if TYPE_CHECKING:
+    from dragoman.gateway.renamed import RenamedStream
     from dragoman.gateway.tries import TryingExchange
 
 PING_NS = 10 * 10**9
@@ -54,7 +55,7 @@ class TranslatedRelay(TriedRelay):
         self._client_dialect = exchange.way.dialect or ""
         self._target = call.reply_target(exchange.id, exchange.gateway.clock.wall_ns() // 10**9)
         self._head: ResponseHead | None = None
-        self._stream: StreamTranslator | None = None
+        self._stream: StreamTranslator | RenamedStream | None = None
         self._gathered = bytearray()
         self._unfold: Any = None  # wire.encodings.Decompressor, loaded where one is needed
         self._sent_ns = 0
@@ -75,9 +76,15 @@ class TranslatedRelay(TriedRelay):
             from dragoman.wire.encodings import Decompressor
 
             self._unfold = Decompressor(coding, MOST_GATHERED_BYTES)
-        if head.status < 300 and self._target.prompt.is_streamed and _is_stream(head):
-            self._stream = StreamTranslator(self._call.dialect or "", self._client_dialect, self._target)
+        if head.status < 300:
+            self._stream = self._translator(head)
         return framing == "chunked"
+
+    def _translator(self, head: ResponseHead) -> "StreamTranslator | RenamedStream | None":
+        """Give what turns the pieces of a stream into the client's; None for a reply that is gathered."""
+        if self._target.prompt.is_streamed and is_stream(head):
+            return StreamTranslator(self._call.dialect or "", self._client_dialect, self._target)
+        return None
 
     def _pass_body(self, data: bytes, pieces: list[bytes] | None) -> None:
         now = self.last_ns = self._exchange.gateway.clock.mono_ns()
@@ -125,7 +132,7 @@ class TranslatedRelay(TriedRelay):
 
     # A stream
 
-    def _translate(self, stream: StreamTranslator, data: bytes) -> None:
+    def _translate(self, stream: "StreamTranslator | RenamedStream", data: bytes) -> None:
         out = self._guarded(stream.feed, data)
         if out is None:
             return
@@ -138,7 +145,7 @@ class TranslatedRelay(TriedRelay):
             self._end_message(stream.losses)
             self._trying.on_reply_whole([], is_kept=self.is_kept)
 
-    def _end_stream(self, stream: StreamTranslator) -> None:
+    def _end_stream(self, stream: "StreamTranslator | RenamedStream") -> None:
         out = self._guarded(lambda _: stream.end(), b"")
         if out is None:
             return
@@ -158,7 +165,7 @@ class TranslatedRelay(TriedRelay):
             self._trying.stumbled(error)
             return None
 
-    def _fail_early(self, stream: StreamTranslator) -> None:
+    def _fail_early(self, stream: "StreamTranslator | RenamedStream") -> None:
         """The stream told an error before anything was passed on: that is an error answer, or another attempt."""
         error = stream.error or ReplyError(message="the provider's stream ended before it said anything")
         status = status_of(error) if stream.error is not None else 502
@@ -189,7 +196,7 @@ class TranslatedRelay(TriedRelay):
         framing: Fields = [] if self.ends_by_close else [(b"transfer-encoding", b"chunked")]
         self._write_head(200, [*self._reply_fields(media_type), *framing], "close" if self.ends_by_close else "chunked")
 
-    def _ping(self, stream: StreamTranslator) -> None:
+    def _ping(self, stream: "StreamTranslator | RenamedStream") -> None:
         out = self._guarded(lambda _: stream.ping(), b"")
         if out:
             self._send(out)
@@ -233,7 +240,7 @@ class TranslatedRelay(TriedRelay):
         try:
             if to.prompt.is_streamed:
                 rendered = tell_as_stream(source, self._client_dialect, body, to)
-            elif _is_stream(head):
+            elif is_stream(head):
                 rendered = gather_stream(source, self._client_dialect, body, to)
             else:
                 rendered = translate_reply(source, self._client_dialect, body, to)
@@ -277,7 +284,7 @@ class TranslatedRelay(TriedRelay):
             self.hold()
 
 
-def _is_stream(head: ResponseHead) -> bool:
+def is_stream(head: ResponseHead) -> bool:
     """Say whether a reply is a stream; some providers answer in one piece whatever was asked."""
     media = next((one.value.lower() for one in head.fields if one.low == b"content-type"), b"")
     return b"stream" in media or b"ndjson" in media

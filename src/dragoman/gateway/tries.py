@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from dragoman.gateway.call import Call
+from dragoman.gateway.call import Call, is_renamed
 from dragoman.gateway.gathered import GatheredExchange
 from dragoman.gateway.pool import ConnectFailed
 from dragoman.gateway.recorder import Recorder
@@ -172,6 +172,10 @@ class TryingExchange(GatheredExchange):
 
     def _relay_for(self, side: UpstreamSide, call: Call) -> TriedRelay:
         now_ns = self.gateway.clock.mono_ns()
+        if is_renamed(call, self.way):
+            from dragoman.gateway.renamed import RenamedRelay
+
+            return RenamedRelay(self, side, now_ns, call)
         if call.dialect is None:
             return TriedRelay(self, side, now_ns)
         from dragoman.gateway.translated import TranslatedRelay  # the dialects come with it
