@@ -307,10 +307,17 @@ def test_a_file_that_became_wrong_is_said_with_its_line_and_the_routes_stay(
 
 
 def test_everything_is_reached_in_a_narrow_window(edited: Dragoman, open_page) -> None:
+    save(edited, "small", model="small")
     page: Page = open_page("/ui/routes?model=filed-model", url=edited.url, size=(360, 740))
     expect(page.get_by_role("region", name="Try a call")).to_contain_text("from-file takes this call")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for control in (page.get_by_role("switch", name="small is on"), page.get_by_role("button", name="Delete small")):
+        control.scroll_into_view_if_needed()
+        place = control.bounding_box()
+        assert place
+        assert 0 <= place["x"] < place["x"] + place["width"] <= 360
     page.get_by_role("button", name="Add route").click()
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
     box = page.get_by_role("dialog").bounding_box()
     assert box
     assert box["width"] <= 360

@@ -98,6 +98,18 @@ def test_a_stream_is_seen_as_it_came_and_as_it_went(routed: Dragoman, open_page)
     expect(page.locator(".cm-content")).to_contain_text("event: message_start")
 
 
+def test_streams_of_two_dialects_are_compared_by_what_they_say(routed: Dragoman, open_page) -> None:
+    path = record(routed, chat("far-away", "Say the same twice", stream=True))
+    page: Page = open_page(f"{path}?tab=response&side=diff", url=routed.url)
+    way = page.get_by_role("combobox", name="How to compare")
+    expect(way).to_have_value("understood")
+    changed = page.locator(".cm-merge-b .cm-changedLine")
+    expect(changed.filter(has_text="far-away")).to_have_count(1)
+    expect(changed.filter(has_text='"text"')).to_have_count(0)
+    way.select_option("kept")
+    expect(page.locator(".cm-merge-a .cm-content")).to_contain_text("event: message_start")
+
+
 def test_attempts_are_told_one_by_one(routed: Dragoman, open_page) -> None:
     path = record(routed, chat("hard-to-reach", "Try twice for me"))
     page: Page = open_page(path, url=routed.url)

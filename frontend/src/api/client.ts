@@ -107,8 +107,13 @@ export const getFrames = (
 export type Side = 'request' | 'response' | 'upstream/request' | 'upstream/response'
 export const bodyUrl = (id: string, side: Side, as: 'raw' | 'decoded', download = false) =>
   apiUrl(`${one(id)}/${side}`, { as, download: download || null })
-export async function getBodyText(id: string, side: Side, as: 'raw' | 'decoded', signal?: AbortSignal) {
-  return (await send('GET', bodyUrl(id, side, as), undefined, signal)).text()
+export async function getBodyText(
+  id: string,
+  side: Side,
+  as: 'raw' | 'decoded' | 'canonical',
+  signal?: AbortSignal,
+) {
+  return (await send('GET', apiUrl(`${one(id)}/${side}`, { as }), undefined, signal)).text()
 }
 export const streamUrl = (id: string) => apiUrl(`${one(id)}/stream`)
 export const cancelExchange = (id: string) => act<{ is_found: boolean }>('POST', `${one(id)}/cancel`)
