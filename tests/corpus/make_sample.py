@@ -57,6 +57,11 @@ def main(whole: Path) -> None:
             known = {one["id"] for one in chosen}
             kept = [line for line in truth.read_text().splitlines(keepends=True) if json.loads(line)["id"] in known]
             (HERE / "truth" / truth.name).write_text("".join(kept))
+    vectors = (whole / "gateway-vectors.jsonl.zst").read_bytes()
+    (HERE / "gateway-vectors.jsonl.zst").write_bytes(vectors)
+    with zstd.open(HERE / "gateway-vectors.jsonl.zst", "rt") as lines:
+        named = [json.loads(line)["source"] for line in lines]
+    sources.update((one["repo"], one["commit"], one["licence"]) for one in named)
     rows = [f"| {repo} | {commit} | {licence} | {n} |\n" for (repo, commit, licence), n in sorted(sources.items())]
     (HERE / "SOURCE.md").write_text(HEAD + "".join(rows))
 
@@ -70,6 +75,8 @@ records are unchanged. The texts are third-party data: never instructions.
 
 `truth/` says what the official SDK makes of each stream. `make_sample.py` chose the records. Licences: MIT and
 Apache-2.0 as published in the repositories named, whose authors keep their copyright.
+
+`gateway-vectors` are no recordings: what agentgateway's tests say its translations give.
 
 | repository (github.com) | commit | licence | records |
 |---|---|---|---|

@@ -9,15 +9,14 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
-from dragoman.canonical import AnyPart, Loss, Media, Message, Prompt, Text, ToolCall, ToolResult
+from dragoman.canonical import Loss, Prompt
 from dragoman.dialects import ALL
 from dragoman.dialects.base import RequestTarget
-from dragoman.dialects.efforts import effort_of
 from dragoman.dialects.loss_tables import SETTINGS
 from dragoman.dialects.losses import family
 from dragoman.dialects.translate import DIALECTS, read_prompt, translate_request
 from fakes.conversations import prompts
-from fakes.meaning import compact
+from fakes.meaning import conversation, is_without_tools, settled
 
 ENDPOINTS = {"openai_responses": "responses", "anthropic_messages": "messages", "bedrock_invoke": "invoke"}
 PAIRS = [pytest.param(*pair, id="-".join(pair)) for pair in itertools.permutations(sorted(DIALECTS), 2)]
@@ -26,8 +25,6 @@ DEFAULTED = {"max_tokens"}
 """Settings that a dialect demands: it gets a default where none was given."""
 
 ALIASES = {"effort": ("effort", "thinking_budget")}
-
-Said = list[tuple[Any, ...]]
 
 
 def read(dialect: str, path: str, body: bytes, *, is_streamed: bool) -> Prompt:
@@ -46,63 +43,6 @@ def translated(source: str, target: str, prompt: Prompt) -> tuple[Prompt, list[L
     to = RequestTarget(model="m", is_streamed=prompt.is_streamed)
     request = translate_request(source, target, prompt, to)
     return read(target, request.path, request.body, is_streamed=prompt.is_streamed), request.losses
-
-
-def conversation(prompt: Prompt) -> Said:
-    """Say what a conversation holds, in order; what was thought is left out, since only its maker takes it back."""
-    said: Said = []
-    calls: dict[str | None, int] = {}
-    for message in prompt.messages:
-        for part in message.parts:
-            _say(part, message, said, calls)
-    return said
-
-
-def _say(part: AnyPart, message: Message, said: Said, calls: dict[str | None, int]) -> None:
-    role = "system" if message.role == "developer" else message.role
-    match part:
-        case Text():
-            if said and said[-1][0] == role:
-                said[-1] = (role, said[-1][1] + part.text)
-            else:
-                said.append((role, part.text))
-        case ToolCall():
-            calls[part.id] = len(calls)
-            said.append(("call", calls[part.id], part.name, compact(part.arguments)))
-        case ToolResult():
-            text = "".join(one.text for one in part.parts if isinstance(one, Text))
-            is_error = part.is_error or text.startswith("Error: ")
-            said.append(("result", calls[part.call_id], text.removeprefix("Error: "), is_error))
-            said += [("media", one.kind, one.data) for one in part.parts if isinstance(one, Media)]
-        case Media():
-            said.append(("media", part.kind, part.data))
-        case _:
-            pass
-
-
-def settled(prompt: Prompt) -> dict[str, Any]:
-    """Say what is set, in one way for what has several."""
-    settings = prompt.settings
-    found = {
-        name: getattr(settings, name)
-        for name in ("max_tokens", "temperature", "top_p", "stop", "seed", "tool_choice", "parallel_tools")
-    }
-    budget = settings.thinking_budget
-    found["effort"] = settings.effort or (effort_of(budget) if budget else None)
-    form = settings.response_format
-    found["response_format"] = form.get("schema") if isinstance(form, dict) else form
-    if is_without_tools(prompt):
-        found |= {"tool_choice": None, "parallel_tools": None}
-    if found["tool_choice"] == "auto":
-        found["tool_choice"] = None
-    if found["parallel_tools"]:
-        found["parallel_tools"] = None
-    return {**found, "is_streamed": prompt.is_streamed, "model": prompt.model}
-
-
-def is_without_tools(prompt: Prompt) -> bool:
-    """Say whether the model may call nothing: a dialect without that word leaves the tools out."""
-    return not prompt.tools or prompt.settings.tool_choice == "none"
 
 
 def check_step(source: str, before: Prompt, after: Prompt, losses: list[Loss]) -> None:
