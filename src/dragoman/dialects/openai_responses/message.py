@@ -42,14 +42,14 @@ def notes_of(message: Message) -> JsonObject:
     return form_of(message.extra, NAME)
 
 
-def raw_item(message: Message) -> Any:
-    """Return the item that was read, if it was kept and still says what the message says; else None."""
-    raw = notes_of(message).get("raw")
-    if raw is None or _is_wrapped(raw):
-        return None
-    read = read_message(raw)
+def raw_item(message: Message) -> list[Any]:
+    """Return the item that was read, as a list of one, if it was kept and still says what the message says."""
+    notes = notes_of(message)
+    if "raw" not in notes or _is_wrapped(notes["raw"]):
+        return []
+    read = read_message(notes["raw"])
     is_unchanged = read.parts == message.parts and read.role == message.role
-    return raw if is_unchanged else None
+    return [notes["raw"]] if is_unchanged else []
 
 
 def _is_wrapped(item: Any) -> bool:

@@ -16,8 +16,8 @@ from dragoman.dialects.values import JsonObject
 def write_message(message: Message, number: int, out: Writing) -> list[JsonObject]:
     """Write one message; `number` is its place in the prompt."""
     raw = raw_item(message)
-    if raw is not None:
-        return [raw]
+    if raw:
+        return raw
     items: list[JsonObject] = []
     pieces: list[JsonObject] = []
     around: JsonObject = {}
