@@ -21,6 +21,7 @@ from dragoman.gateway.translated_heads import translated_head
 from dragoman.gateway.upstream import Upstream
 from dragoman.records.route import Route, SystemEdits, Target, target_dialect
 from dragoman.wire.headers import Fields
+from dragoman.wire.lenient import NOT_STRICT, load, mend_text
 
 if TYPE_CHECKING:
     from dragoman.dialects.base import ReplyTarget
@@ -103,15 +104,15 @@ def _top_level_model(body: bytes) -> str | None:
         return None
     try:
         model = _decode_asked(body).model
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        from dragoman.wire.lenient import load  # half an emoji in a message is no reason to miss the model
-
+    except NOT_STRICT:  # half an emoji in a message is no reason to miss the model
         try:
             value, _ = load(body)
         except ValueError:
             return None
         model = value.get("model") if isinstance(value, dict) else None
-    return model if isinstance(model, str) else None
+    if not isinstance(model, str):
+        return None
+    return model if model.isascii() else mend_text(model)
 
 
 def _decoded(body: bytes, coding: str, limit_bytes: int) -> bytes:

@@ -7,6 +7,7 @@ appended before it. End of input means that the client is gone. What is no clear
 """
 
 import asyncio
+import logging
 import socket
 import struct
 import sys
@@ -37,6 +38,8 @@ _PIPELINED, _UPSTREAM_FULL = 1, 2
 """Why reading is paused; both may be."""
 _TCP_ESTABLISHED = 1
 _CRLF = b"\r\n"
+
+_log = logging.getLogger("dragoman.gateway")
 
 
 class ClientSide(asyncio.Protocol):
@@ -132,6 +135,12 @@ class ClientSide(asyncio.Protocol):
                     return  # nobody wants it any more
         except BadMessage as error:
             self._refuse(error)
+        except Exception as error:  # noqa: BLE001 the guard of one exchange: the loop would only drop the connection
+            if self._exchange is None:
+                _log.exception("connection %d: cut", self.number)
+                self.cut()
+            else:
+                self._exchange.stumbled(error)
 
     def _take_head(self, data: bytes) -> bytes:
         while data.startswith(_CRLF):
@@ -284,6 +293,11 @@ class ClientSide(asyncio.Protocol):
         """Break off: the client gets what was written, and then no clean end of the message."""
         self._exchange = None
         self.finish("close")
+
+    def let_go(self, exchange: Exchange) -> None:
+        """Cut the connection if it still serves this exchange, which cannot be answered."""
+        if self._exchange is exchange:
+            self.cut()
 
     def cut_hard(self) -> None:
         """Break off where the end of the connection would read as the end of the message: by a reset."""

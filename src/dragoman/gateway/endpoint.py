@@ -7,6 +7,7 @@ allows which the provider had already closed. Nothing here waits: it all happens
 connection takes a task.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from dragoman.gateway import answers
@@ -33,6 +34,8 @@ MAX_DEPTH = 4
 """How often a request may come back to this gateway through a provider that leads to itself."""
 UNSENT_BYTES = 256 * 1024
 """How much of a body is read before there is a connection to send it on."""
+
+_log = logging.getLogger("dragoman.gateway")
 
 
 class Exchange:
@@ -71,6 +74,8 @@ class Exchange:
         self._held_bytes = 0
         self._request_bytes = 0
         self._has_ended_request = False
+
+    _stumbling = "Dragoman could not cope with this call"
 
     @property
     def upstream(self) -> Upstream:
@@ -190,6 +195,10 @@ class Exchange:
             self._number += 1
             self._note_attempt(0, (0, 0, 0))
             self.fail(error.status, error.code, error.message)
+            return
+        except Exception as error:  # noqa: BLE001 the guard of one exchange
+            self._connecting = None
+            self.stumbled(error)
             return
         self._connecting = None
         if self.is_over:
@@ -331,6 +340,17 @@ class Exchange:
         if self.recorder is UNRECORDED and self.way is NOWHERE:
             self._open()
         self.fail(error.status, "bad_request", str(error), ending="refused", is_kept=False)
+
+    def stumbled(self, error: Exception) -> None:
+        """Something here could not cope with what came: that ends this exchange alone, whatever state it was in."""
+        _log.error("exchange %s: %s", self.id, self._stumbling, exc_info=error)
+        try:
+            self.fail(500, "internal", f"{self._stumbling}: {type(error).__name__} (see the log)")
+        except Exception:  # noqa: BLE001 there is nobody left to tell
+            _log.exception("exchange %s: it could not be ended properly", self.id)
+            if not self.is_over:
+                self._close("upstream_failed", status=500, code="internal", message=self._stumbling)
+        self.client.let_go(self)
 
     def fail(
         self, status: int, code: str, message: str, *, ending: Ending = "upstream_failed", is_kept: bool = True

@@ -205,7 +205,7 @@ async def _look_up(address: Address) -> list[_SocketAddress]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError as error:  # gaierror with it
+    except (OSError, UnicodeError) as error:  # gaierror with it, and names that are none
         raise ConnectFailed(502, "dns_failed", f"the name {address.host} was not found: {error}") from error
     first_family = found[0][0] if found else 0
     preferred = [(family, place) for family, _, _, _, place in found if family == first_family]

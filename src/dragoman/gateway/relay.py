@@ -138,6 +138,9 @@ class Relay:
         else:
             self._exchange.on_no_reply(502, "upstream_protocol", message)
 
+    def on_stumbled(self, error: Exception) -> None:
+        self._exchange.stumbled(error)
+
     def on_upstream_full(self, *, is_full: bool) -> None:
         if is_full:
             self._exchange.client.hold_upload()

@@ -43,8 +43,12 @@ class RoutedExchange(TryingExchange):
     # Ask
 
     def _looked_at(self, body: bytes) -> None:
-        if not self.head.has(b"content-encoding") and len(body) <= IN_THREAD_BYTES:
+        if self.head.has(b"content-encoding") or len(body) > IN_THREAD_BYTES:
+            return
+        try:
             self._ask(Question(self._request, body, self._plan.limits.body))
+        except Exception:  # noqa: BLE001 the same happens again under the guard of `_run`, when all is open on record
+            self._question = None
 
     def _gathered(self) -> None:
         self._connecting = spawn(self._run(), name=f"call for {self.id}", owner=self.gateway.pool.tasks)

@@ -171,11 +171,14 @@ class Gateway:
             self.drained.set()
 
     def _tick(self) -> None:
+        self._timer = self.loop.call_later(TICK_S, self._tick)
         now = self.clock.mono_ns()
         for exchange in list(self.exchanges.values()):
-            exchange.tick(now)
+            try:
+                exchange.tick(now)
+            except Exception as error:  # noqa: BLE001 the guard of one exchange: the others' limits hold
+                exchange.stumbled(error)
         for client in list(self.connections):
             client.tick(now)
         self.pool.tick(now)
         self.journal.tick()
-        self._timer = self.loop.call_later(TICK_S, self._tick)

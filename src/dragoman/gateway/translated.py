@@ -217,13 +217,13 @@ class TranslatedRelay(TriedRelay):
         status = 504 if code.endswith("_timeout") else 502
         try:
             out = stream.fail(ReplyError(message=message, code=code), status)
+            if not out:
+                return False
+            self._send(out)
+            self._end_message(stream.losses)
         except Exception:  # noqa: BLE001 the guard of one request
             _log.exception("exchange %s: the reply's end could not be written", self._trying.id)
             return False
-        if not out:
-            return False
-        self._send(out)
-        self._end_message(stream.losses)
         return True
 
     # A whole reply

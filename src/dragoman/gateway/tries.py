@@ -6,7 +6,6 @@ end; leaving, stopping and the panic switch end it also while it waits for the n
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 IN_THREAD_BYTES = 256 * 1024
 """A longer body is read and rewritten in a thread, so that other calls need not wait."""
 
-_log = logging.getLogger("dragoman.gateway")
 _T = TypeVar("_T")
 
 
@@ -55,6 +53,8 @@ class TryingExchange(GatheredExchange):
         """True when another target follows."""
         self._is_waiting = False
         self._tried: list[str] = []
+
+    _stumbling = "the call could not be made, or its reply not translated"
 
     @property
     def upstream(self) -> Upstream:
@@ -286,32 +286,18 @@ class TryingExchange(GatheredExchange):
             task = self._work_in_thread(make, then)
             self._connecting = spawn(task, name=f"translate for {self.id}", owner=self.gateway.pool.tasks)
             return
-        try:
-            made = make()
-        except Exception as error:  # noqa: BLE001 the guard of one request
-            self.stumbled(error)
-            return
-        then(made)
+        then(make())
 
     async def _work_in_thread(self, make: Callable[[], _T], then: Callable[[_T], None]) -> None:
+        relay = self._relay
         try:
             made = await asyncio.to_thread(make)
+            self._connecting = None
+            if self._relay is relay and not self.is_over:  # else it was given up meanwhile
+                then(made)
         except Exception as error:  # noqa: BLE001 the guard of one request
             self._connecting = None
             self.stumbled(error)
-            return
-        self._connecting = None
-        if not self.is_over:
-            then(made)
-
-    def stumbled(self, error: Exception) -> None:
-        """A dialect could not cope: that ends this exchange alone."""
-        _log.error("exchange %s: the call could not be translated", self.id, exc_info=error)
-        message = f"the call could not be translated: {type(error).__name__} (see the log)"
-        if self._relay is not None and self._relay.status:
-            self.break_off("upstream_failed", "internal", message)
-        else:
-            self.fail(500, "internal", message)
 
     # The end
 

@@ -51,6 +51,10 @@ class Owner(Protocol):
         """What came is no HTTP."""
         ...
 
+    def on_stumbled(self, error: Exception) -> None:
+        """The owner could not cope with what came."""
+        ...
+
     def on_upstream_full(self, *, is_full: bool) -> None:
         """The connection takes no more for now, or takes again."""
         ...
@@ -124,7 +128,8 @@ class UpstreamSide(asyncio.Protocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self.owner is None:
+        teller = self.owner
+        if teller is None:
             self.transport.abort()  # a provider that speaks unasked; nothing it says belongs to a request
             return
         try:
@@ -138,6 +143,15 @@ class UpstreamSide(asyncio.Protocol):
             self.transport.abort()
             if owner is not None:
                 owner.on_broken(error)
+        except Exception as error:  # noqa: BLE001 the guard of one exchange: the loop would only drop the connection
+            self._stumbled(teller, error)
+
+    def _stumbled(self, teller: Owner, error: Exception) -> None:
+        """End what `teller` could not cope with; whoever has the connection by now keeps it."""
+        if self.owner is teller or self.owner is None:
+            self.owner = None
+            self.transport.abort()
+        teller.on_stumbled(error)
 
     def _take_head(self, data: bytes) -> None:
         looked = len(self._buffer)
@@ -222,9 +236,13 @@ class UpstreamSide(asyncio.Protocol):
             owner.on_end(trailers)
 
     def eof_received(self) -> bool | None:
-        if self._framing == "close" and self.owner is not None:
+        teller = self.owner
+        if self._framing == "close" and teller is not None:
             self._is_persistent = False
-            self._end(b"", [])
+            try:
+                self._end(b"", [])
+            except Exception as error:  # noqa: BLE001 as in `data_received`
+                self._stumbled(teller, error)
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -232,7 +250,10 @@ class UpstreamSide(asyncio.Protocol):
         self._on_closed(self, is_reusable=False)
         owner, self.owner = self.owner, None
         if owner is not None:
-            owner.on_lost(exc, has_spoken=self._has_spoken)
+            try:
+                owner.on_lost(exc, has_spoken=self._has_spoken)
+            except Exception as error:  # noqa: BLE001 as in `data_received`
+                owner.on_stumbled(error)
 
     def pause_writing(self) -> None:
         self.is_full = True
