@@ -42,9 +42,16 @@ def place(tmp_path: Path) -> Path:
 def test_routes_are_listed_in_their_order_with_file_and_line(place: Path) -> None:
     done = run(place, "list", "--config", "named.yaml")
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[0] for line in lines] == ["NAME", "apart", "main", "late"]
-    assert lines[2][-1].endswith("named.yaml:6")
-    assert "(off)" in done.stdout and "up claude-x, then openai" in done.stdout
+    assert [line[0] for line in lines] == ["NAME", "apart", "->", "main", "->", "late", "->"]
+    assert lines[3][-1] == "named.yaml:6"
+    assert "(off)" in done.stdout and "-> up claude-x, then openai" in done.stdout
+
+
+def test_what_is_told_fits_the_terminal(place: Path) -> None:
+    for words in (["list"], ["explain", "gpt-5.5"]):
+        done = run(place, *words, "--config", "named.yaml", COLUMNS="80")
+        told, _, _ = done.stdout.partition("POST ")  # what would be sent stands there as it is
+        assert max(len(line) for line in told.splitlines()) <= 80
 
 
 def test_without_routes_the_list_says_what_happens_then(tmp_path: Path) -> None:
@@ -55,7 +62,7 @@ def test_without_routes_the_list_says_what_happens_then(tmp_path: Path) -> None:
 def test_a_model_is_explained_from_the_files_alone(place: Path) -> None:
     done = run(place, "explain", "gpt-5.5", "--config", "named.yaml", UP_KEY=SECRET)
     assert done.returncode == 0, done.stderr
-    assert "main                     wins" in done.stdout
+    assert "main   wins" in done.stdout
     assert "main comes first" in done.stdout
     assert "the route is switched off" in done.stdout
     assert "POST http://127.0.0.1:9/v1/messages" in done.stdout

@@ -5,8 +5,10 @@ Through the Dragoman that runs on the data directory, else from the files and wh
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,12 +38,7 @@ def list_routes(
     if not routes:
         print("There are no routes: every request goes to the default provider of its dialect.")
         return
-    rows = [("NAME", "TAKES", "PRIORITY", "GOES TO", "FROM")]
-    rows += [
-        (one["name"], _takes(one), str(one["priority"]), _targets(one), one["source"].removeprefix("file:"))
-        for one in routes
-    ]
-    _print_table(rows)
+    print("\n".join(_table(routes)))
 
 
 @app.command("explain")
@@ -197,10 +194,31 @@ def _tell_problems(problems: Iterable[dict[str, str]]) -> None:
 # How it is told
 
 
+def _table(routes: list[dict[str, Any]]) -> list[str]:
+    """Give a row a route, and below it where it goes."""
+    rows = [("NAME", "TAKES", "PRIORITY", "FROM")]
+    rows += [(one["name"], _takes(one), str(one["priority"]), _short(one["source"])) for one in routes]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    told = [lines[0]]
+    for line, route in zip(lines[1:], routes, strict=True):
+        told += [line, *_wrapped(_targets(route), "    -> ")]
+    return told
+
+
 def _takes(route: dict[str, Any]) -> str:
     model = route["model"] or "any model"
     said = f"{model} under {route['prefix']}" if route["prefix"] else model
     return said if route["is_active"] else f"{said} (off)"
+
+
+def _short(source: str) -> str:
+    """Name a file from here, or from home, where it lies below."""
+    place = Path(source.removeprefix("file:"))
+    for root, start in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if place.is_relative_to(root):
+            return start + str(place.relative_to(root))
+    return str(place)
 
 
 def _targets(route: dict[str, Any]) -> str:
@@ -213,31 +231,40 @@ def _target(target: dict[str, Any]) -> str:
 
 
 def _story(found: dict[str, Any]) -> list[str]:
-    width = max([24, *(len(one["route"]) for one in found["verdicts"])])
-    lines = [
-        f"{one['route']:<{width}} {one['outcome'].replace('_', ' '):<13} {one['why']}" for one in found["verdicts"]
-    ]
+    width = max([len(one["route"]) for one in found["verdicts"]], default=0)
+    lines: list[str] = []
+    for one in found["verdicts"]:
+        lines += _wrapped(one["why"], f"{one['route']:<{width}}  {one['outcome'].replace('_', ' '):<12}  ")
     if found["route"] is None:
         goes = found["default_provider"]
         lines.append(f"No route takes it; it goes to {goes}." if goes else "No route takes it, and nobody else does.")
         return [*lines, *_problem(found)]
     lines.append("")
     for number, one in enumerate(found["targets"], 1):
-        words = [f"{number}. {one['provider']}", one["url"], f"key: {one['key_source']} ({one['key_state']})"]
-        if one["is_translated"]:
-            words.append(f"translated {found['dialect']} -> {one['dialect']}")
-        if one["breaker"]["state"] != "closed":
-            words.append(
-                f"left out for {one['breaker']['retry_in_s']:.0f} s after {one['breaker']['failures']} failures"
-            )
-        lines.append("   ".join(words))
-        if one["problem"] and number > 1:
-            lines.append(f"   {one['problem']}")
+        lines += _told_target(number, one, found["dialect"])
     return [*lines, *_problem(found), *_request(found)]
 
 
+def _told_target(number: int, target: dict[str, Any], asked: str | None) -> list[str]:
+    translated = f" (translated: {asked} -> {target['dialect']})" if target["is_translated"] else ""
+    lines = [f"{number}. {target['provider']}{translated}", f"   {target['url']}", f"   key: {_key(target)}"]
+    breaker = target["breaker"]
+    if breaker["state"] != "closed":
+        lines.append(f"   left out for {breaker['retry_in_s']:.0f} s after {breaker['failures']} failures")
+    if target["problem"] and number > 1:
+        lines += _wrapped(target["problem"], "   ")
+    return lines
+
+
+def _key(target: dict[str, Any]) -> str:
+    source, state = target["key_source"], target["key_state"]
+    if source in ("none", "client"):
+        return {"none": "none", "client": "the client's own"}[source]
+    return f"{source} ({state})"
+
+
 def _problem(found: dict[str, Any]) -> list[str]:
-    return [f"Problem: {found['problem']}"] if found["problem"] else []
+    return _wrapped(found["problem"], "Problem: ") if found["problem"] else []
 
 
 def _request(found: dict[str, Any]) -> list[str]:
@@ -248,10 +275,13 @@ def _request(found: dict[str, Any]) -> list[str]:
     lines += [f"{name}: {value}" for name, value in request["headers"]]
     lines += ["", request["body"], ""]
     lines += [f"Changed: {one}" for one in request["changes"]]
-    return lines + [f"Lost: {one['path']}: {one['reason']}" for one in found["losses"]]
+    return lines + [line for one in found["losses"] for line in _wrapped(f"{one['path']}: {one['reason']}", "Lost: ")]
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def _wrapped(text: str, first: str) -> list[str]:
+    """Break a line to the terminal's width; what follows stands below the text."""
+    width = max(shutil.get_terminal_size().columns, len(first) + 24)
+    indent = " " * len(first)
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
