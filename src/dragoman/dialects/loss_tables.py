@@ -8,6 +8,8 @@ NOISE = frozenset(
         # what a server stamps on an item, and padding: says nothing to another model
         *("id", "status", "object", "index", "type", "item", "choices", "message", "caller", "role"),
         *("obfuscation", "stream_options", "include", "store_id", "created", "created_at", "created_by"),
+        # Codex's notes to its own service on every item, and how soon Claude shall stream a tool's arguments
+        *("internal_chat_message_metadata_passthrough", "eager_input_streaming"),
         "$",  # how a value was spelled: see `dialects.spelling`
     }
 )

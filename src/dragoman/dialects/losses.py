@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply, ToolResult
+from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply, Tool, ToolResult
 from dragoman.dialects.base import Dialect
 from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SETTINGS, SHARED
 
@@ -31,6 +31,11 @@ def message_path(message: int, part: int | None = None) -> str:
 def tool_path(tool: int, field: str = "") -> str:
     """Name a tool, or a field of it, by its number in the prompt."""
     return f"tools[{tool}].{field}" if field else f"tools[{tool}]"
+
+
+def no_such_tool(tool: Tool) -> str:
+    """Give the reason for which a tool is left out that is no function, such as a search of the provider's own."""
+    return f"the model has no tool of kind {tool.kind}: {tool.name}"
 
 
 def setting_path(name: str) -> str:

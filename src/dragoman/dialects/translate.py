@@ -28,6 +28,7 @@ from dragoman.canonical import (
 from dragoman.dialects import ALL
 from dragoman.dialects.assembler import Assembler
 from dragoman.dialects.base import Rendered, ReplyTarget, RequestTarget, Unreadable
+from dragoman.dialects.billing import without_billing_notes
 from dragoman.dialects.custom_calls import CallsAsAsked, message_as_asked
 from dragoman.dialects.custom_tools import as_functions
 from dragoman.dialects.detect import model_in_path
@@ -89,11 +90,14 @@ def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarge
     """Write a prompt that was read from `source` as a request of `target`. Raises Untranslatable."""
     dialect = ALL[target]
     asked, places = prompt, None
+    noted: list[Loss] = []
     if source != target:
         refuse_stored(prompt)
-        asked, places = _in_plain_tools(prompt, target, to)
+        if family(source) != family(target):
+            asked, noted = without_billing_notes(prompt)
+        asked, places = _in_plain_tools(asked, target, to)
     rendered = dialect.render_request(asked, to)
-    losses = located(rendered.losses, prompt, ALL[source], places)
+    losses = located(noted + rendered.losses, prompt, ALL[source], places)
     if family(source) != family(target):
         losses += foreign(prompt, ALL[source], target)
     return Request(

@@ -18,7 +18,7 @@ from dragoman.dialects.anthropic_messages.blocks import (
 )
 from dragoman.dialects.anthropic_messages.content import NAME
 from dragoman.dialects.base import Untranslatable
-from dragoman.dialects.losses import message_path, tool_path
+from dragoman.dialects.losses import message_path, no_such_tool, tool_path
 from dragoman.dialects.media import sniff
 from dragoman.dialects.seals import is_native
 from dragoman.dialects.turns import Piece, Turn, arrange, called_names, is_blank
@@ -198,7 +198,7 @@ class ForeignWriter:
 
     def _tool(self, number: int, tool: Tool) -> JsonObject | None:
         if tool.kind != "function":
-            self.losses.append(Loss(path=tool_path(number), reason=f"{tool.kind} tools have no like here"))
+            self.losses.append(Loss(path=tool_path(number), reason=no_such_tool(tool)))
             return None
         written: JsonObject = {"name": tool.name}
         if tool.description:

@@ -35,7 +35,7 @@ from dragoman.dialects.bedrock_converse.content import (
     write_reasoning,
 )
 from dragoman.dialects.bedrock_converse.request import is_own, write_own_body, write_schema, write_tools
-from dragoman.dialects.losses import message_path, setting_path, tool_path
+from dragoman.dialects.losses import message_path, no_such_tool, setting_path, tool_path
 from dragoman.dialects.media import sniff
 from dragoman.dialects.seals import MAKERS, is_native
 from dragoman.dialects.turns import Conversation, Piece, Turn, arrange, called_names, is_blank
@@ -200,7 +200,7 @@ def _add_tools(body: JsonObject, prompt: Prompt, arranged: Conversation, losses:
     """Write the tools; a conversation with calls must declare some, and `none` has no word here."""
     for number, tool in enumerate(prompt.tools):
         if tool.kind != "function":
-            losses.append(Loss(path=tool_path(number), reason=f"{tool.kind} tools have no like here"))
+            losses.append(Loss(path=tool_path(number), reason=no_such_tool(tool)))
     tools = [tool for tool in prompt.tools if tool.kind == "function"]
     named: list[JsonObject] = [{"name": tool.name} for tool in tools]
     choice: Any = prompt.settings.tool_choice

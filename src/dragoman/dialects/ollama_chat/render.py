@@ -28,7 +28,7 @@ from dragoman.canonical import (
 from dragoman.dialects.base import Rendered, RequestTarget, Untranslatable
 from dragoman.dialects.call_ids import with_call_ids
 from dragoman.dialects.efforts import effort_of
-from dragoman.dialects.losses import message_path, setting_path, tool_path
+from dragoman.dialects.losses import message_path, no_such_tool, setting_path, tool_path
 from dragoman.dialects.ollama_chat.request import is_own, own_body
 from dragoman.dialects.ollama_chat.settings import OPTIONS, write_format
 from dragoman.dialects.ollama_chat.wire import write_message, write_tool
@@ -107,7 +107,7 @@ class _Renderer:
         written: list[JsonObject] = []
         for number, tool in enumerate(self._prompt.tools):
             if tool.kind != "function":
-                self._lose(tool_path(number), f"the model has no tool of kind {tool.kind}")
+                self._lose(tool_path(number), no_such_tool(tool))
             elif allowed is None or tool.name in allowed:
                 written.append(self._tool(number, tool))
         return written

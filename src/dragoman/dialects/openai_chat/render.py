@@ -13,7 +13,7 @@ import msgspec
 from dragoman.canonical import Loss, Prompt, Tool
 from dragoman.dialects.base import Rendered, RequestTarget
 from dragoman.dialects.efforts import effort_of
-from dragoman.dialects.losses import setting_path, tool_path
+from dragoman.dialects.losses import no_such_tool, setting_path, tool_path
 from dragoman.dialects.openai_chat.noted import is_own, own_body
 from dragoman.dialects.openai_chat.parts import PartWriter
 from dragoman.dialects.openai_chat.settings import write_response_format, write_tool_choice
@@ -82,7 +82,7 @@ class _Renderer:
         allowed = self._allowed()
         for number, tool in enumerate(self._prompt.tools):
             if tool.kind == "server" or (tool.kind == "custom" and not self._target.is_openai):
-                self._lose(tool_path(number), f"the model has no tool of kind {tool.kind}")
+                self._lose(tool_path(number), no_such_tool(tool))
             elif allowed is None or tool.name in allowed:
                 if tool.cache is not None:
                     self._lose(tool_path(number, "cache_control"), "the model takes no cache mark here")

@@ -98,7 +98,7 @@ def _write_messages(messages: list[Message], out: Writing) -> JsonObject:
     leading = _leading(messages, out)
     written: JsonObject = {}
     if leading:
-        written["instructions"] = "\n\n".join(_texts(messages[:leading]))
+        written["instructions"] = "\n\n".join(text for text in _texts(messages[:leading]) if text)
     rest = messages[leading:]
     if len(rest) == 1 and notes_of(rest[0]).get("form") == "input" and _is_plain(rest[0]):
         return {**written, "input": _texts(rest)[0]}
