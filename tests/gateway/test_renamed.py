@@ -1,13 +1,16 @@
-"""A Messages client reads the model's name that it asked for, also where a route asks for another; all else passes."""
+"""Messages calls that a route passes on: the client reads the name that it asked for, and foreign seals stay behind."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dragoman.canonical import Reasoning
+from dragoman.dialects.seals import wrap
 from dragoman.gateway.renamed import RenamedStream
-from dragoman.journal.format import Chunk, SentChunk
+from dragoman.journal.format import Alteration, Chunk, SentChunk
 from dragoman.records.route import Route, Target
 from dragoman.records.setup import Setup
 from fakes.gateway import running_gateway
@@ -23,8 +26,8 @@ WHOLE = b'{ "id":"m", "model":"served-2",\n "content":[{"type":"tool_use","input
 ROUTE = Route(name="r", model="asked", targets=[Target(provider="claude", model="served")])
 
 
-def request(model: str = "asked") -> bytes:
-    body = json.dumps({"model": model, "max_tokens": 9, "stream": True, "messages": []}).encode()
+def request(model: str = "asked", messages: Sequence[Any] = ()) -> bytes:
+    body = json.dumps({"model": model, "max_tokens": 9, "stream": True, "messages": messages}).encode()
     lines = b"POST /v1/messages?beta=true HTTP/1.1\r\nHost: localhost\r\nanthropic-version: 2023-06-01\r\n"
     return lines + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
@@ -80,3 +83,25 @@ async def test_what_is_not_renamed_passes_as_it_came(tmp_path: Path) -> None:
     got, records = await ask(tmp_path, answer(STREAM), model="other")
     assert got.body == STREAM
     assert not [one for one in records if isinstance(one, SentChunk)]
+
+
+async def test_what_another_maker_sealed_is_left_out_where_the_conversation_comes_home(tmp_path: Path) -> None:
+    sealed = wrap(Reasoning(text="Hm.", encrypted="abc", maker="openai"))
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": sealed},
+                                          {"type": "text", "text": "Yes"}]},
+        {"role": "user", "content": "And?"},
+    ]  # fmt: skip
+    async with FakeUpstream() as upstream:
+        route = Route(name="r", model="asked", targets=[Target(provider="claude")])
+        async with running_gateway(
+            tmp_path, setup=Setup(version=1, routes=[route]), claude=upstream.url, anthropic=upstream.url
+        ) as gateway:
+            upstream.reply(answer(WHOLE, b"application/json"))
+            async with gateway.client() as client:
+                got = await client.ask(request(messages=turns))
+            records = await gateway.records(got.exchange)
+    sent = json.loads(upstream.received[0].body)
+    assert sent["messages"] == [turns[0], {"role": "assistant", "content": [{"type": "text", "text": "Yes"}]}, turns[2]]
+    assert [one.what for one in records if isinstance(one, Alteration)] == ["reasoning that others sealed: left out"]

@@ -14,6 +14,7 @@ import msgspec
 
 from dragoman.canonical import Loss, Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
+from dragoman.dialects.seals import PREFIX
 from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault, signed
 from dragoman.gateway.request import Prepared, Request
 from dragoman.gateway.routing import Plan, Way, may_name_model
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _IN_PATH = ("bedrock_invoke", "bedrock_converse", "gemini_generate")
 """Dialects whose model stands in the path."""
+_WRAPPED = PREFIX.encode()
+"""How a seal of another maker begins that a client was given."""
 _MODEL_SEGMENT = re.compile(r"(/(?:model|deployments)/)[^/]+|(/(?:models|tunedModels)/)[^/:]+")
 _OPENAI_HOSTS = (b"api.openai.com", b".openai.azure.com", b".cognitiveservices.azure.com")
 
@@ -230,7 +233,8 @@ def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> 
     """Say whether making this call reads the whole body."""
     upstream = plan.provider(target.provider)
     dialect = target_dialect(target, upstream.dialects, question.request.way.dialect) if upstream else None
-    return dialect != question.request.way.dialect or _has_edits(route.system) or target.model is not None
+    changes = _has_edits(route.system) or target.model is not None or _WRAPPED in question.body
+    return changes or dialect != question.request.way.dialect
 
 
 def is_count(way: Way) -> bool:
@@ -257,6 +261,9 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
         if _has_edits(route.system) and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
             body = _with_edits(question, route.system)
             done += ["system edited"] if body is not question.plain else []
+        if _WRAPPED in question.plain and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
+            body = _without_foreign_seals(question, body if done else question.plain)
+            done.append("reasoning that others sealed: left out")
         if target.model is not None and target.model != question.model:
             path, body = _renamed(question, body if done else question.plain, target.model)
             done.append(f"model: {question.model or 'none'} -> {target.model}")
@@ -275,6 +282,16 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
     else:
         call.use(request.prepared_for(upstream, call.target))
     return call
+
+
+def _without_foreign_seals(question: Question, body: bytes) -> bytes:
+    """Take out what other makers' models thought: an earlier turn was answered by one, and this one would refuse it."""
+    from dragoman.dialects.translate import without_foreign_seals
+
+    try:
+        return without_foreign_seals(question.request.way.dialect or "", body)
+    except ValueError as error:  # Unreadable with it
+        raise CannotCall(400, "unreadable", f"the body cannot be read: {error}") from error
 
 
 def _place(upstream: Upstream, way: Way, path: str, model: str) -> bytes:
