@@ -1,7 +1,9 @@
 """Requests of programs that are no dependencies of ours, as they were seen on the wire, and a provider for them.
 
 Each line of `client_shapes.jsonl` is one request: headers as sent (credentials, ids and long texts replaced), the
-body's fields, and what the record must say of it. Seen 2026-11-21 with the versions named there.
+body's fields, and what the record must say of it. Seen 2026-11-21 with the versions named there. `agent_turns.jsonl`
+has the second requests of Claude Code and Codex, in the same form: after a call of their shell, with its result and
+the sealed thinking before it (the simulator's seals, of Anthropic's kind in the first, of OpenAI's in the others).
 """
 
 import contextlib
@@ -40,7 +42,13 @@ def _read(line: str) -> Shape:
     return Shape(**fields)
 
 
-SHAPES = [_read(line) for line in Path(__file__).with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()]
+def _read_all(name: str) -> list[Shape]:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return [_read(line) for line in text.splitlines()]
+
+
+SHAPES = _read_all("client_shapes.jsonl")
+AGENT_TURNS = _read_all("agent_turns.jsonl")
 
 _EVENTS = {
     "anthropic_messages": [
