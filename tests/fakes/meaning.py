@@ -31,7 +31,7 @@ Said = list[tuple[Any, ...]]
 _LOST = re.compile(r"reply\.parts\[(\d+)\](?:\.(\w+))?")
 _STOP_PATHS = {"reply.stop_reason", "reply.stop_sequence", "$.stop_reason", "$.stop_sequence"}
 
-PLAIN = {"anthropic_messages", "bedrock_invoke", "ollama_chat"}
+PLAIN = {"anthropic_messages", "bedrock_invoke", "bedrock_converse", "ollama_chat"}
 """Dialects that say a refusal as text, and in the stop reason; and that have functions only."""
 
 ONE_PLACE = {"openai_chat", "ollama_chat"}

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from dragoman.canonical import (
+    AnyPart,
     Delta,
     Loss,
     PartEnded,
@@ -166,11 +167,15 @@ class MessagesEncoder:
         }
         return self._event("message_start", message=message)
 
+    def why_lost(self, part: AnyPart) -> str | None:
+        """Say why a part has no block; None when it has one."""
+        return why_lost(part)
+
     def _start_part(self, delta: PartStarted) -> bytes:
         if delta.choice:
             self._lose("$.choices", "there is one answer here")
             return b""
-        reason = why_lost(delta.value)
+        reason = self.why_lost(delta.value)
         if reason is not None:
             self._lost.add(delta.part)
             self._lose(reply_path(delta.part), reason)

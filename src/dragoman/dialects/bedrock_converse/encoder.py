@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from dragoman.canonical import ReplyError, ReplyStarted
+from dragoman.canonical import AnyPart, Loss, Media, ReplyError, ReplyStarted
 from dragoman.dialects.amazon import event_headers, write_exception
 from dragoman.dialects.anthropic_messages.encoder import MessagesEncoder, encode
 from dragoman.dialects.bedrock_converse.content import coded
-from dragoman.dialects.bedrock_converse.reply import write_usage
+from dragoman.dialects.bedrock_converse.reply import PAUSE_LOST, why_lost, write_usage
 from dragoman.dialects.values import JsonObject, to_json
 from dragoman.wire.eventstream import FrameWriter
 
@@ -27,14 +27,21 @@ _STOPS = {"refusal": "content_filtered", "pause_turn": "end_turn"}
 class ConverseEncoder(MessagesEncoder):
     """Writes one stream."""
 
+    def why_lost(self, part: AnyPart) -> str | None:
+        """Say why a part has no block in a stream; None when it has one."""
+        if isinstance(part, Media):
+            return "pictures and sounds are not streamed here"
+        return super().why_lost(part) or why_lost(part)
+
     def overture(self, start: ReplyStarted) -> bytes:
         return _write["messageStart"](b'{"role":"assistant"}')
 
     def start(self, index: int, block: Any) -> bytes:
         """Write a block's start: only calls have one."""
         kind = block.get("type")
-        if kind == "tool_use":
-            use = {"toolUse": {"toolUseId": block["id"], "name": block["name"]}}
+        if kind in ("tool_use", "server_tool_use"):
+            typed = {"type": kind} if kind == "server_tool_use" else {}
+            use = {"toolUse": {"toolUseId": block["id"], "name": block["name"], **typed}}
             return self._told("contentBlockStart", {"start": use, "contentBlockIndex": index})
         if kind == "redacted_thinking":
             delta = {"reasoningContent": {"redactedContent": coded(block["data"])}}
@@ -55,6 +62,8 @@ class ConverseEncoder(MessagesEncoder):
 
     def finale(self, reason: str) -> bytes:
         """Write the reason, and after it the figures. How long it took is not known here."""
+        if reason == "pause_turn":
+            self.losses.append(Loss(path="reply.stop_reason", reason=PAUSE_LOST))
         out = self._told("messageStop", {"stopReason": _STOPS.get(reason, reason)})
         return out + self._told("metadata", {"usage": write_usage(self._usage), "metrics": {}})
 

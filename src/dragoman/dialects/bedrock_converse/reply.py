@@ -50,6 +50,9 @@ def read_reply(body: bytes) -> Reply:
     )
 
 
+PAUSE_LOST = "there is no paused turn here; it was said to be at its end"
+
+
 def read_times(given: JsonObject) -> dict[str, int]:
     latency = count_of(object_of(given, "metrics"), "latencyMs")
     return {} if latency is None else {"latencyMs": latency * 1_000_000}
@@ -88,6 +91,8 @@ def write_reply(reply: Reply, target: ReplyTarget) -> tuple[JsonObject, list[Los
         if block is not None:
             content.append(block)
             said.append(part)
+    if reply.stop_reason == "pause":
+        losses.append(Loss(path="reply.stop_reason", reason=PAUSE_LOST))
     latency_ns = reply.provider_timings_ns.get("latencyMs")
     return {
         "output": {"message": {"role": "assistant", "content": content}},
