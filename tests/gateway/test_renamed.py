@@ -10,7 +10,7 @@ import pytest
 from dragoman.canonical import Reasoning
 from dragoman.dialects.seals import wrap
 from dragoman.gateway.renamed import RenamedStream
-from dragoman.journal.format import Alteration, Chunk, SentChunk
+from dragoman.journal.format import Alteration, Chunk, SentChunk, UpstreamBody
 from dragoman.records.route import Route, Target
 from dragoman.records.setup import Setup
 from fakes.gateway import running_gateway
@@ -105,3 +105,18 @@ async def test_what_another_maker_sealed_is_left_out_where_the_conversation_come
     sent = json.loads(upstream.received[0].body)
     assert sent["messages"] == [turns[0], {"role": "assistant", "content": [{"type": "text", "text": "Yes"}]}, turns[2]]
     assert [one.what for one in records if isinstance(one, Alteration)] == ["reasoning that others sealed: left out"]
+
+
+async def test_a_text_that_speaks_of_seals_passes_as_it_came(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        route = Route(name="r", model="asked", targets=[Target(provider="claude")])
+        async with running_gateway(
+            tmp_path, setup=Setup(version=1, routes=[route]), claude=upstream.url, anthropic=upstream.url
+        ) as gateway:
+            upstream.reply(answer(WHOLE, b"application/json"))
+            asked = request(messages=[{"role": "user", "content": "What is dragoman.1.abc?"}])
+            async with gateway.client() as client:
+                got = await client.ask(asked)
+            records = await gateway.records(got.exchange)
+    assert asked.endswith(upstream.received[0].body)
+    assert not [one for one in records if isinstance(one, Alteration | UpstreamBody)]

@@ -210,7 +210,7 @@ def plain_call(question: Question, upstream: Upstream, target: bytes) -> Call:
 def make_call(plan: Plan, question: Question, route: Route, target: Target) -> Call:
     """Make the call to one target of a route. Raises CannotCall."""
     way = question.request.way
-    upstream = plan.provider(target.provider)
+    upstream = plan.target_of(route, target.provider)
     if upstream is None:
         message = f"route {route.name} names the provider {target.provider}, which does not exist"
         raise CannotCall(503, "no_provider", message)
@@ -262,8 +262,9 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
             body = _with_edits(question, route.system)
             done += ["system edited"] if body is not question.plain else []
         if _WRAPPED in question.plain and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
-            body = _without_foreign_seals(question, body if done else question.plain)
-            done.append("reasoning that others sealed: left out")
+            given = body if done else question.plain
+            body = _without_foreign_seals(question, given)
+            done += ["reasoning that others sealed: left out"] if body != given else []
         if target.model is not None and target.model != question.model:
             path, body = _renamed(question, body if done else question.plain, target.model)
             done.append(f"model: {question.model or 'none'} -> {target.model}")
@@ -369,10 +370,11 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
 
     way = question.request.way
     source = way.dialect or ""
-    if not can_translate(source, way.endpoint, dialect):
-        what = f"{source} {way.endpoint}" if way.endpoint else way.path
+    method = question.request.head.method
+    if method != "POST" or not can_translate(source, way.endpoint, dialect):
+        what = f"{source} {way.endpoint}" if way.endpoint and method == "POST" else f"{method} {way.path}"
         message = f"route {route.name} leads to {upstream.slug}, asked in {dialect}: {what} cannot be put into that"
-        raise CannotCall(404 if way.endpoint is None else 400, "untranslatable", message)
+        raise CannotCall(404 if way.endpoint is None or method != "POST" else 400, "untranslatable", message)
     prompt = _edited(question.prompt, route.system) if _has_edits(route.system) else question.prompt
     model = target.model or question.model or ""
     to = RequestTarget(model=model, is_streamed=prompt.is_streamed, is_openai=_is_openais(upstream))

@@ -150,7 +150,7 @@ class Relay:
 
     def hold(self) -> None:
         """The client takes no more: stop reading from the provider."""
-        if not self._pause_began_ns and not self._side.is_closed:
+        if not self._pause_began_ns and not self._side.is_closed and self._side.owner is self:
             self._pause_began_ns = self._exchange.gateway.clock.mono_ns()
             self._side.transport.pause_reading()
 

@@ -25,6 +25,7 @@ _LENGTH = re.compile(rb"\r\n(?:Content-Length|content-length): ([0-9]{1,18})(?=\
 _ORIGINS = frozenset({"client", "workbench", "replay", "connect"})
 _LONGEST_KEPT = 4096
 _MOST_KEPT = 512
+_MOST_PREPARED = 64
 _MAX_RUN = 128
 
 Refusal = tuple[int, str, str]
@@ -90,7 +91,7 @@ class Request:
         self.prepared: Prepared | None = None
         """The head for its way's provider."""
         self._opened_at = -1
-        self._prepared: dict[tuple[str, bytes], Prepared] = {}
+        self._prepared: dict[tuple[str, bytes, bool], Prepared] = {}
 
     def opened_with(self, digits: bytes) -> Fields:
         """Return `opened` for a request with this body length."""
@@ -102,9 +103,11 @@ class Request:
 
     def prepared_for(self, upstream: Upstream, target: bytes) -> Prepared:
         """Make the head for a provider that a route chose, once."""
-        key = (upstream.slug, target)
+        key = (upstream.slug, target, upstream.has_own_auth)
         found = self._prepared.get(key)
         if found is None:
+            if len(self._prepared) >= _MOST_PREPARED:  # a target may hold a model's name, which clients choose
+                self._prepared.clear()
             way = self.way._replace(target=target)
             found = self._prepared[key] = Prepared(request_head(self.head, way, upstream, upgrades=self.upgrades))
         return found

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from dragoman.gateway.call import Call, CannotCall, Question, is_count, is_translated, make_call, needs_work, plain_call
-from dragoman.gateway.request import Refusal, Request
+from dragoman.gateway.request import PANIC, Refusal, Request
 from dragoman.gateway.retrying import Failed
 from dragoman.gateway.tried_relay import TriedRelay
 from dragoman.gateway.tries import IN_THREAD_BYTES, TryingExchange
@@ -129,9 +129,14 @@ class RoutedExchange(TryingExchange):
         failed: Failed | None = None
         for at, target in enumerate(targets):
             self._has_other = at + 1 < len(targets)
-            if target is not None and self._has_other and not self.gateway.breakers.lets_pass(target.provider):
-                self._tried.append(f"{target.provider}: left out, since it failed several times lately")
-                continue
+            if self.gateway.plan.setup.is_panicking:
+                self._refuse_from_task(PANIC)
+                return
+            if target is not None and self._has_other:
+                if not self.gateway.breakers.lets_pass(target.provider):
+                    self._tried.append(f"{target.provider}: left out, since it failed several times lately")
+                    continue
+                self._probed = target.provider
             try:
                 call = await self._make(target)
                 if call.upstream.sign is not None and len(call.body) > IN_THREAD_BYTES:

@@ -67,6 +67,7 @@ class Plan:
         self.hands_over = hands_over
         """False when interface and API have a listener of their own."""
         self._by_slug = {one.slug: provider_upstream(one, data_dir) for one in setup.providers}
+        self._keyless: dict[str, Upstream] = {}
         self.routes = RouteTable(setup.routes)
         self._defaults: dict[str, Upstream] = {}
         for attribute in ("default_for", "dialects"):  # who claims a dialect wins over who merely speaks it
@@ -175,6 +176,23 @@ class Plan:
 
     def provider(self, slug: str) -> Upstream | None:
         return self._by_slug.get(slug)
+
+    def target_of(self, route: Route, slug: str) -> Upstream | None:
+        """Give a provider as a route asks it. The client's own credential goes to one host of a route alone.
+
+        That is the host of the first target that has no credential of ours: what a client was given by one vendor is
+        never shown to another because the first one failed.
+        """
+        upstream = self._by_slug.get(slug)
+        if upstream is None or upstream.has_own_auth:
+            return upstream
+        takers = (self._by_slug.get(one.provider) for one in route.targets)
+        first = next((one for one in takers if one is not None and not one.has_own_auth), upstream)
+        if first.address.host == upstream.address.host:
+            return upstream
+        if slug not in self._keyless:
+            self._keyless[slug] = upstream.without_client_key()
+        return self._keyless[slug]
 
     def _to_keeper(self, head: RequestHead) -> Way:
         if self.hands_over:

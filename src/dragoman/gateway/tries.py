@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 class TryingExchange(GatheredExchange):
     """One request that may take several attempts."""
 
-    __slots__ = ("_call", "_has_other", "_is_waiting", "_noted", "_outcome", "_route", "_tried", "_tries")
+    __slots__ = ("_call", "_has_other", "_is_waiting", "_noted", "_outcome", "_probed", "_route", "_tried", "_tries")
 
     def __init__(self, gateway: "Gateway", client: "ClientSide", request: Request, length: bytes) -> None:
         super().__init__(gateway, client, request, length)
@@ -52,6 +52,8 @@ class TryingExchange(GatheredExchange):
         self._has_other = False
         """True when another target follows."""
         self._is_waiting = False
+        self._probed: str | None = None
+        """The provider that a breaker let pass, until it is told how that went."""
         self._tried: list[str] = []
 
     _stumbling = "the call could not be made, or its reply not translated"
@@ -161,12 +163,16 @@ class TryingExchange(GatheredExchange):
         self._number += 1
         self._side = side
         side.depth = self._depth
-        relay = self._relay = self._relay_for(side, call)
-        if call.is_rewritten and call is not self._noted:
-            self._noted = call
-            self.record.upstream_body(self._number, call.body)
-        head, written = call.head()
-        self._note_call(call, side.use_count, side.times_ns, written)
+        try:
+            relay = self._relay = self._relay_for(side, call)
+            if call.is_rewritten and call is not self._noted:
+                self._noted = call
+                self.record.upstream_body(self._number, call.body)
+            head, written = call.head()
+            self._note_call(call, side.use_count, side.times_ns, written)
+        except Exception:
+            side.abandon()  # it belongs to nobody yet
+            raise
         side.start(relay, call.method, head, self._framed(call))
         side.is_request_whole = True
 
@@ -222,6 +228,7 @@ class TryingExchange(GatheredExchange):
         relay, call = self._relay, self._call
         assert call is not None
         call.body = b""
+        self._probed = None
         if self._route is not None:
             if relay is not None and relay.status >= 500:
                 self.gateway.breakers.failed(call.upstream.slug, f"status {relay.status}")
@@ -262,6 +269,7 @@ class TryingExchange(GatheredExchange):
             self._outcome.set_result(failed)
 
     def _tell_breaker(self, failed: Failed) -> None:
+        self._probed = None
         if self._route is None or self._call is None:
             return
         slug = self._call.upstream.slug
@@ -327,9 +335,9 @@ class TryingExchange(GatheredExchange):
         super()._let_go_of_more()
         if self._outcome is not None and not self._outcome.done():
             self._outcome.cancel()
-            if self._route is not None and self._call is not None:
-                self.gateway.breakers.ended(self._call.upstream.slug)
         self._outcome = None
+        if self._probed is not None:  # nobody knows how it would have gone
+            self.gateway.breakers.ended(self._probed)
 
 
 def _named(call: Call) -> str:

@@ -4,6 +4,7 @@ Made anew for each provider when a Setup arrives, so that a request only looks t
 here (environment, vault; AWS's by `signing`) and live in memory alone. Does no connecting; see `pool`.
 """
 
+import copy
 import os
 import re
 from collections.abc import Callable
@@ -106,6 +107,15 @@ class Upstream:
     @fault.setter
     def fault(self, why: str | None) -> None:
         self._fault = why
+
+    def without_client_key(self) -> "Upstream":
+        """Make the same provider for requests whose client's credential is not meant for it: none is sent there."""
+        if self.has_own_auth:
+            return self
+        other = copy.copy(self)
+        other.has_own_auth = True
+        other.actions = _actions(other)
+        return other
 
     def sign_with(self, signer: "Signer") -> None:
         """From now on requests are signed."""
