@@ -216,7 +216,25 @@ def test_a_start_survives_its_way_through_a_file(load) -> None:
         ("rules: [{}]\n", 1, ["rules", "not have them yet"]),
         ("redaction: {pii: true}\n", 1, ["redaction.pii", "not mask"]),
         ("a: [1\nb: 2", 2, ["no YAML"]),
-        ("server: {port: 1}\nserver: {port: 2}\n", 2, ["no YAML"]),
+        ("server: {port: 1}\nserver: {port: 2}\n", 2, ["`server` stands twice"]),
+        ("server:\n\tport: 1\n", 2, ["no YAML", "spaces, not with tabs"]),
+        (f"routes:\n  - name: x\n    model: *\n    targets: [{TO}]\n", 3, ["no YAML", 'quotes: "*"']),
+        (
+            f"routes:\n  - name: x\n    targets: [{TO}]\n    system:\n      replace: [{{from: '', to: b}}]\n",
+            5,
+            ["routes[0].system.replace[0].from", "no text"],
+        ),
+        (
+            "providers:\n  - slug: a\n    base_url: http://h\n    auth: {key_env: sk-x}\n",
+            4,
+            ["auth.key_env", "OPENAI_API_KEY"],
+        ),
+        (
+            "providers:\n  - {slug: a, base_url: 'http://h', dialects: [ollama_chat], default_for: [ollama_chat]}\n"
+            "  - {slug: b, base_url: 'http://h', dialects: [ollama_chat], default_for: [ollama_chat]}\n",
+            3,
+            ["default_for", "ollama_chat is a's"],
+        ),
         ("server:\n  admin_listen: here\n", 2, ["server.admin_listen", "host:port", "'here'"]),
         ("server:\n  host: 0.0.0.0\n", 2, ["server.host", "password", "DRAGOMAN_PASSWORD", "127.0.0.1"]),
         ("server:\n  admin_listen: 0.0.0.0:9\n", 2, ["server.admin_listen", "password"]),
@@ -231,6 +249,20 @@ def test_a_wrong_file_is_refused_with_file_line_and_what_was_expected(
     assert f"named.yaml:{line}: " in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_complaint_is_one_line_and_shows_no_key(load) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load(named="providers:\n  - {slug: a, base_url: 'http://h', auth: {key_env: sk-planted-1}}\n")
+    assert "sk-planted" not in str(caught.value)
+    with pytest.raises(BadConfig) as caught:
+        load(named="\x00")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_whose_entries_are_commented_out_is_empty(load) -> None:
+    start = load(named="providers:\nroutes:\n#  - name: x\n")
+    assert start.setup.routes == []
 
 
 def test_a_wrong_environment_variable_is_named(load) -> None:

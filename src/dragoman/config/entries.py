@@ -5,7 +5,7 @@ the entry of the higher file counts. A file that lay in the working directory ma
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,6 +35,7 @@ def join_providers(layers: Sequence[Layer], project_file: Path | None) -> list[P
             _check_provider(provider, layer, steps)
             if _is_of(layer, project_file):
                 _check_trust(provider, layer, steps)
+            _check_defaults(provider, own.values(), layer, steps)
             own[provider.slug] = msgspec.structs.replace(provider, source=_source(layer, steps))
         for slug, provider in own.items():
             joined.setdefault(slug, provider)
@@ -129,6 +130,15 @@ def _check_provider(provider: Provider, layer: Layer, steps: Steps) -> None:
         raise layer.complain((*steps, "ca_file"), f"there is no file {provider.ca_file}")
     if provider.auth is not None:
         _check_auth(provider.auth, layer, (*steps, "auth"))
+
+
+def _check_defaults(provider: Provider, earlier: Iterable[Provider], layer: Layer, steps: Steps) -> None:
+    """Of two files one wins; within one there is no telling who was meant."""
+    held = {dialect: one.slug for one in earlier for dialect in one.default_for}
+    for dialect in provider.default_for:
+        if dialect in held:
+            message = f"{dialect} is {held[dialect]}'s in this file already; leave it to one of the two"
+            raise layer.complain((*steps, "default_for"), message)
 
 
 def _check_auth(auth: Auth, layer: Layer, steps: Steps) -> None:

@@ -22,6 +22,11 @@ Steps = tuple[str | int, ...]
 _ERROR_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(?:\.\.\.)\]")
 _PREFIX = "DRAGOMAN_"
+_TWICE = re.compile(r'found duplicate key "(.+?)"')
+_YAML_ADVICE = {
+    "'\\t'": "indent with spaces, not with tabs",
+    "expected alphabetic or numeric character": 'a value that begins with * or & stands in quotes: "*"',
+}
 
 
 class Layer:
@@ -85,6 +90,8 @@ class Layer:
     def _shape_list(self, value: Any, kind: Any, steps: Steps) -> Any:
         if self._is_text and isinstance(value, str):
             value = [one.strip() for one in value.split(",") if one.strip()]
+        if value is None:  # a key whose entries are all commented out
+            return []
         if not isinstance(value, list):
             raise self.complain(steps, f"expected a list, found {_show(value)}")
         return [self._shape(item, kind, (*steps, number)) for number, item in enumerate(value)]
@@ -118,15 +125,26 @@ def read_file(path: Path) -> Layer:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        message = f"this is no YAML: {error.problem or error.context}"
+        message = _no_yaml(error.problem or error.context or "")
         raise BadConfig(message, file=str(path), line=mark.line + 1 if mark else None) from error
     except YAMLError as error:
-        raise BadConfig(f"this is no YAML: {error}", file=str(path)) from error
+        raise BadConfig(_no_yaml(str(error)), file=str(path)) from error
     layer = Layer({}, file=str(path))
     layer.lines[()] = 1
     layer.values = _plain(tree, (), layer.lines)
     layer.check()
     return layer
+
+
+def _no_yaml(problem: str) -> str:
+    """Say in a line what keeps a text from being YAML, and what to do where that is known."""
+    if twice := _TWICE.match(problem):
+        return f"`{twice[1]}` stands twice; keep one of them"
+    for sign, advice in _YAML_ADVICE.items():
+        if sign in problem:
+            problem += f"; {advice}"
+            break
+    return "this is no YAML: " + " ".join(problem.split())
 
 
 def read_env(env: Mapping[str, str]) -> Layer:

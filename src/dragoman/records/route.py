@@ -102,6 +102,9 @@ def route_fault(route: Route, providers: Iterable[str]) -> tuple[str, str] | Non
         if target.provider not in known:
             names = ", ".join(sorted(known)) or "none"
             return f"targets[{at}].provider", f"found {target.provider[:80]!r}, expected one of the providers: {names}"
+    for at, one in enumerate(route.system.replace):
+        if not one.old:
+            return f"system.replace[{at}].from", "found no text, expected what is to be replaced"
     if not 1 <= route.retry.attempts <= 10:
         return "retry.attempts", f"found {route.retry.attempts}, expected 1 to 10"
     for reason in route.retry.on:

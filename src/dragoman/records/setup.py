@@ -67,6 +67,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """`builtin`, `file:PATH:LINE`, or `edited`: where this entry comes from; only `edited` ones can be changed."""
 
 
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_ENV_NAME = (  # what was found is not shown: it may be the key itself
+    "this is no name of an environment variable; expected one such as OPENAI_API_KEY, which holds the key"
+)
 _HOST = re.compile(r"[0-9A-Za-z._:%-]+")
 _NEVER_SET = HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"expect", b"trailer"}
 
@@ -96,6 +100,8 @@ def provider_fault(provider: Provider) -> tuple[str, str] | None:
         return "base_url", fault
     if provider.proxy is not None and provider.proxy != "none" and (fault := _proxy_fault(provider.proxy)):
         return "proxy", fault
+    if provider.auth is not None and provider.auth.key_env and not _ENV_NAME.fullmatch(provider.auth.key_env):
+        return "auth.key_env", _NO_ENV_NAME
     named = [("headers", name) for name in provider.headers]
     if provider.auth is not None and provider.auth.name is not None:
         named.append(("auth.name", provider.auth.name))
