@@ -223,6 +223,8 @@ def _target(
         call = make_call(plan, question, route, target)
     except CannotCall as error:
         problem = problem or error.message
+    if plan.target_of(route, provider.slug) is not upstream:
+        key = Key("none", "configured")  # the client's goes to an earlier target's host alone
     way = question.request.way
     dialect = target_dialect(target, provider.dialects, way.dialect)
     shown = ExplainedTarget(
