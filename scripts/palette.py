@@ -1,7 +1,7 @@
 """Rewrite a PNG of a screen with 256 colours: a third of the size, and no difference that one sees.
 
-For 8-bit RGB without interlacing, as Chromium writes it. The commonest colours stay exact; of the rest, one for
-each cell of a coarse grid, so that a small bright dot keeps its hue.
+For 8-bit RGB without interlacing, as Chromium writes it. The commonest colours stay exact; of the rest,
+those that are farthest from all others, so that a small bright dot keeps its hue.
 """
 
 import struct
@@ -74,12 +74,20 @@ def _palette(counts: Counter[bytes]) -> list[bytes]:
     cells: dict[tuple[int, ...], bytes] = {}
     for colour in common[EXACT:]:
         cells.setdefault(tuple(part >> 4 for part in colour), colour)
-    return chosen + list(cells.values())[: COLOURS - len(chosen)]
+    # Of the rest always the one that is farthest from all that were chosen.
+    gaps = {colour: min(_distance(colour, one) for one in chosen) for colour in cells.values()}
+    while gaps and len(chosen) < COLOURS:
+        farthest = max(gaps, key=lambda colour: gaps[colour])
+        chosen.append(farthest)
+        del gaps[farthest]
+        for colour, gap in gaps.items():
+            gaps[colour] = min(gap, _distance(colour, farthest))
+    return chosen
 
 
 def _nearest(palette: list[bytes], colour: bytes) -> int:
-    red, green, blue = colour
-    return min(
-        range(len(palette)),
-        key=lambda n: (palette[n][0] - red) ** 2 + (palette[n][1] - green) ** 2 + (palette[n][2] - blue) ** 2,
-    )
+    return min(range(len(palette)), key=lambda n: _distance(palette[n], colour))
+
+
+def _distance(one: bytes, other: bytes) -> int:
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2

@@ -6,6 +6,7 @@
 #   scripts/setup.sh front      node and the front end's packages alone
 #   scripts/setup.sh browser    Chromium for the browser tests
 #   scripts/setup.sh bench      nginx and a load generator
+#   scripts/setup.sh clients    Claude Code and Codex, which `make clients` drives
 #   scripts/setup.sh lock       write the lock files anew
 #
 # Tools go to .tools/, packages to .venv/, both inside the project.
@@ -112,10 +113,16 @@ case "${1:-}" in
   bench)
     { command -v nginx && command -v wrk; } >/dev/null 2>&1 || install_debian nginx-light wrk ||
       { echo "setup: nginx and wrk are needed for the benchmark; install them" >&2; exit 1; } ;;
+  clients)
+    use_node
+    [ -x .tools/clients/node_modules/.bin/claude ] && [ -x .tools/clients/node_modules/.bin/codex ] && exit
+    say "installing Claude Code and Codex to .tools/clients"
+    npm install --prefix .tools/clients --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code @openai/codex >&2 ||
+      echo "setup: they could not be installed: THE TESTS WITH REAL AGENTS WILL BE SKIPPED" >&2 ;;
   lock)
     lock() { uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml "$@"; }
     lock -o requirements.lock
     lock --group dev -o requirements-dev.lock ;;
   node) use_node; command -v node ;;
-  *) sed -n '2,11p' "$0"; exit 2 ;;
+  *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

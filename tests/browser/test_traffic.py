@@ -39,7 +39,7 @@ def test_stop_cuts_the_reply_and_keeps_what_came(dragoman: Dragoman, open_page) 
     with calling(dragoman, chat("sim-long-2000", "Stop me halfway", stream=True), x_simulate_delay_ms="40"):
         row(page, "Stop me halfway").click()
         expect(page.locator("[data-role=reply]")).to_contain_text(re.compile(r"\w{3}"))
-        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Stop", exact=True).click()
         expect(row(page, "Stop me halfway")).to_have_attribute("data-state", "stopped")
     expect(page.get_by_text("Stopped by hand")).to_be_visible()
     expect(page.locator("[data-role=reply]")).to_contain_text(re.compile(r"\w{3}"))
@@ -223,6 +223,23 @@ def test_a_lost_connection_is_said_and_the_gap_is_filled(dragoman: Dragoman, ope
     dragoman.wait_ready()
     expect(page.get_by_role("contentinfo")).to_contain_text("live")
     expect(row(page, "Said while nobody heard")).to_be_visible()
+
+
+def test_a_reply_goes_on_when_the_connection_comes_back(dragoman: Dragoman, open_page) -> None:
+    page: Page = open_page("/ui/traffic")
+    expect(page.get_by_role("contentinfo")).to_contain_text("live")
+    with calling(dragoman, chat("sim-long-2000", "Go on after the gap", stream=True), x_simulate_delay_ms="40"):
+        row(page, "Go on after the gap").click()
+        reply = page.locator("[data-role=reply]")
+        expect(reply).to_contain_text(re.compile(r"\w{3}"))
+        dragoman.child("_keeper").kill()
+        expect(page.get_by_role("contentinfo")).to_contain_text("reconnecting")
+        dragoman.wait_ready()
+        expect(page.get_by_role("contentinfo")).to_contain_text("live")
+        length = len(reply.inner_text())
+        until(page, lambda: _longer(reply.inner_text(), length), "more of the reply")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(row(page, "Go on after the gap")).to_have_attribute("data-state", "stopped")
 
 
 def test_palette_and_sheet_open_by_key(open_page) -> None:

@@ -250,7 +250,7 @@ export const t = {
       general: 'General',
     },
     palette: 'Commands',
-    sheet: 'This sheet',
+    sheet: 'Keyboard shortcuts',
     query: 'Filter',
     highlight: 'Highlight',
     next: 'Next row',
