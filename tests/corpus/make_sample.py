@@ -18,7 +18,7 @@ else:
 NAMES = (
     *("openai-chat", "openai-completions", "openai-embeddings", "openai-responses", "openai-responses-aux"),
     *("anthropic-messages", "anthropic-complete", "anthropic-count-tokens", "ollama-chat", "ollama-generate"),
-    *("bedrock-invoke", "bedrock-converse"),
+    *("bedrock-invoke", "bedrock-converse", "gemini", "gemini-count-tokens"),
 )
 LARGEST_BYTES = 300_000
 HERE = Path(__file__).parent

@@ -69,7 +69,10 @@ _EVENTS = {
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hi \u2028 there"},
         {"type": "response.completed", "response": {"id": "r", "model": "served", "status": "completed"}},
     ],
-    "gemini_generate": [{"candidates": [{"content": {"parts": [{"text": "Hi \u2028 there"}]}}]}],
+    "gemini_generate": [
+        {"candidates": [{"content": {"parts": [{"text": "Hi \u2028 there"}]}}], "modelVersion": "served"},
+        {"candidates": [{"content": {"parts": [{"text": ""}]}, "finishReason": "STOP"}], "modelVersion": "served"},
+    ],
 }  # fmt: skip
 
 

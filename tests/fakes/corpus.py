@@ -36,6 +36,7 @@ FILES = {
     "bedrock_invoke": ("bedrock-invoke",),
     "bedrock_converse": ("bedrock-converse",),
     "ollama_chat": ("ollama-chat", "ollama-generate"),
+    "gemini_generate": ("gemini",),
 }
 BESIDE = {
     "openai_chat": ("openai-completions", "openai-embeddings"),
@@ -44,6 +45,7 @@ BESIDE = {
     "bedrock_invoke": (),
     "bedrock_converse": (),
     "ollama_chat": (),
+    "gemini_generate": ("gemini-count-tokens",),
 }
 """Other endpoints of the same dialects."""
 
@@ -119,6 +121,7 @@ def disagreements(dialect: str, reply: Reply, truth: Record) -> list[tuple[str, 
         "bedrock_invoke": _compare_invoke,
         "bedrock_converse": _compare_converse,
         "ollama_chat": _compare_ollama,
+        "gemini_generate": _compare_gemini,
     }[dialect]
     pairs = list(compare(reply, truth["expect"]))
     return [(what, f"found {ours!r}, expected {theirs!r}") for what, ours, theirs in pairs if ours != theirs]
@@ -206,6 +209,14 @@ def _usage(reply: Reply, expected: Record) -> Pairs:
     yield "usage", _known(reply.usage.native) if reply.usage else {}, _known(expected.get("usage") or {})
 
 
+def _compare_gemini(reply: Reply, expected: Record) -> Pairs:
+    yield "text", text_of(reply.message), expected["text"]
+    yield "thinking", thinking_of(reply.message), expected.get("thinking", "")
+    yield "tool_calls", calls_of(reply.message), _calls(expected["tool_calls"])
+    yield "stop_reason", reply.native_stop_reason, expected["stop_reason"]
+    yield from _usage(reply, expected)
+
+
 def _known(value: Any) -> Any:
     """A value without its nulls: the SDKs' types drop them."""
     if isinstance(value, dict):
@@ -231,8 +242,8 @@ def calls_of(message: Message, kinds: tuple[str, ...] = ("function", "custom")) 
     return [(call.id, call.name, _read(call.arguments)) for call in calls]
 
 
-def _calls(calls: list[Record] | None) -> list[tuple[Any, str, Any]]:
-    return [(call["id"], call["name"], _read(call["arguments"])) for call in calls or []]
+def _calls(calls: list[Record] | None) -> list[tuple[Any, Any, Any]]:
+    return [(call.get("id"), call.get("name"), _read(call["arguments"])) for call in calls or []]
 
 
 def _read(text: str) -> Any:

@@ -12,12 +12,12 @@ from dragoman.dialects.detect import detect
 
 __all__ = ["ALL", "PARSER_VERSION", "detect"]
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Rises when a parser gets better, so that older records can be parsed again."""
 
 _DECODED = (
     *("openai_chat", "openai_responses", "anthropic_messages"),
-    *("bedrock_invoke", "bedrock_converse", "ollama_chat"),
+    *("bedrock_invoke", "bedrock_converse", "ollama_chat", "gemini_generate"),
 )
 
 

@@ -51,6 +51,10 @@ PROMPT_ENDPOINTS = frozenset(
         (OLLAMA, "generate"),
         (OLLAMA, "embed"),
         (OLLAMA, "embeddings"),
+        (GEMINI, "generate"),
+        (GEMINI, "stream_generate"),
+        (GEMINI, "count_tokens"),
+        (GEMINI, "embed"),
     }
 )
 """Endpoints whose request bodies `parse_request` of that dialect can read."""
