@@ -11,6 +11,7 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
+from dragoman.api.misfit import misfit
 from dragoman.errors import BadRequest
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -58,8 +59,7 @@ def body_of(kind: type[_T], *, empty: bytes = b"") -> Callable[[Request], Awaita
         try:
             return decoder.decode(await read_body(request) or empty)
         except msgspec.ValidationError as error:
-            message, _, path = str(error).partition(" - at `$")
-            raise BadRequest(message, field=path.rstrip("`").lstrip(".") or None) from error
+            raise misfit(kind, str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"the body is no JSON: {error}") from error
 
