@@ -18,7 +18,14 @@ from dragoman.dialects.translate import DIALECTS, read_prompt, translate_request
 from fakes.conversations import prompts
 from fakes.meaning import conversation, is_without_tools, settled
 
-ENDPOINTS = {"openai_responses": "responses", "anthropic_messages": "messages", "bedrock_invoke": "invoke"}
+ENDPOINTS = {
+    "openai_responses": "responses",
+    "anthropic_messages": "messages",
+    "bedrock_invoke": "invoke",
+    "bedrock_converse": "converse",
+}
+SAID_BY_PATH = {"invoke", "converse"}
+"""Endpoints whose path says whether the reply is streamed."""
 PAIRS = [pytest.param(*pair, id="-".join(pair)) for pair in itertools.permutations(sorted(DIALECTS), 2)]
 
 DEFAULTED = {"max_tokens"}
@@ -29,7 +36,9 @@ ALIASES = {"effort": ("effort", "thinking_budget")}
 
 def read(dialect: str, path: str, body: bytes, *, is_streamed: bool) -> Prompt:
     endpoint = ENDPOINTS.get(dialect, "chat")
-    return read_prompt(dialect, f"{endpoint}_stream" if endpoint == "invoke" and is_streamed else endpoint, path, body)
+    return read_prompt(
+        dialect, f"{endpoint}_stream" if endpoint in SAID_BY_PATH and is_streamed else endpoint, path, body
+    )
 
 
 def written(dialect: str, prompt: Prompt) -> Prompt:

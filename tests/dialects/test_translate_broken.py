@@ -24,7 +24,12 @@ from fakes.replay import body_of
 
 PAIRS = [pytest.param(*pair, id="-".join(pair)) for pair in itertools.permutations(sorted(DIALECTS), 2)]
 TO = ReplyTarget(model="m", seed="X1", created=1)
-ENDPOINTS = {"openai_responses": "responses", "anthropic_messages": "messages", "bedrock_invoke": "invoke"}
+ENDPOINTS = {
+    "openai_responses": "responses",
+    "anthropic_messages": "messages",
+    "bedrock_invoke": "invoke",
+    "bedrock_converse": "converse",
+}
 
 BODIES = [
     b"",

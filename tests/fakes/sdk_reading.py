@@ -8,6 +8,7 @@ import ollama
 import openai
 
 from fakes.anthropic_sdk import bedrock_message, streamed_message, whole_message
+from fakes.botocore_sdk import converse_events, converse_reply
 
 
 def response_of(body: bytes) -> Any:
@@ -62,6 +63,7 @@ WHOLE: dict[str, Callable[[bytes], Any]] = {
     "openai_responses": response_of,
     "anthropic_messages": whole_message,
     "bedrock_invoke": lambda body: bedrock_message(body, is_streamed=False),
+    "bedrock_converse": converse_reply,
     "ollama_chat": ollama_reply,
 }
 STREAMED: dict[str, Callable[[bytes], Any]] = {
@@ -69,6 +71,7 @@ STREAMED: dict[str, Callable[[bytes], Any]] = {
     "openai_responses": responses_events,
     "anthropic_messages": streamed_message,
     "bedrock_invoke": lambda body: bedrock_message(body, is_streamed=True),
+    "bedrock_converse": converse_events,
     "ollama_chat": ollama_lines,
 }
 """By dialect: how its SDK reads a reply and a stream. Each raises on what it does not take."""

@@ -47,6 +47,13 @@ CARRIED: dict[str, frozenset[str]] = {
             *("stop_sequences", "anthropic_version"),
         }
     ),
+    "bedrock_converse": frozenset(
+        {
+            *("inferenceConfig", "toolConfig", "outputConfig", "serviceTier", "requestMetadata", "performanceConfig"),
+            *("additionalModelRequestFields.thinking", "additionalModelRequestFields.top_k"),
+            *("additionalModelRequestFields.tool_choice", "additionalModelRequestFields.output_config"),
+        }
+    ),
     "ollama_chat": frozenset(
         {
             *("think", "format", "options.num_predict", "options.temperature", "options.top_p", "options.top_k"),
@@ -94,6 +101,20 @@ SETTINGS: dict[str, dict[str, str]] = {
         "response_format": "$.output_config.format",
         "user": "$.metadata.user_id",
     },
+    "bedrock_converse": {
+        "max_tokens": "$.inferenceConfig.maxTokens",
+        "temperature": "$.inferenceConfig.temperature",
+        "top_p": "$.inferenceConfig.topP",
+        "stop": "$.inferenceConfig.stopSequences",
+        "top_k": "$.additionalModelRequestFields.top_k",
+        "effort": "$.outputConfig.effort",
+        "thinking_budget": "$.additionalModelRequestFields.thinking.budget_tokens",
+        "response_format": "$.outputConfig.textFormat",
+        "tool_choice": "$.toolConfig.toolChoice",
+        "parallel_tools": "$.additionalModelRequestFields.tool_choice.disable_parallel_tool_use",
+        "service_tier": "$.serviceTier",
+        "metadata": "$.requestMetadata",
+    },
     "ollama_chat": {
         "max_tokens": "$.options.num_predict",
         "effort": "$.think",
@@ -102,3 +123,6 @@ SETTINGS: dict[str, dict[str, str]] = {
     },
 }
 """By dialect: where its body has a setting, unless it is `$.` and the canonical word."""
+
+TOOLS = {"bedrock_converse": "$.toolConfig.tools"}
+"""By dialect: where its body has the tools, unless it is `$.tools`."""

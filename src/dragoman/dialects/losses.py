@@ -16,7 +16,7 @@ import msgspec
 
 from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply, Tool, ToolResult
 from dragoman.dialects.base import Dialect
-from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SETTINGS, SHARED
+from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SETTINGS, SHARED, TOOLS
 
 _PLACE = re.compile(r"messages\[(\d+)\](?:\.parts\[(\d+)\])?")
 _TOOL = re.compile(r"tools\[(\d+)\]")
@@ -63,7 +63,8 @@ def _wire_path(path: str, prompt: Prompt, source: Dialect, tool_places: Sequence
     tool = _TOOL.match(path)
     if tool:
         number = int(tool[1])
-        return f"$.tools[{tool_places[number] if number < len(tool_places) else number}]" + path[tool.end() :]
+        place = tool_places[number] if number < len(tool_places) else number
+        return f"{TOOLS.get(source.name, '$.tools')}[{place}]{path[tool.end() :]}"
     place = _PLACE.match(path)
     if place:
         message, part = int(place[1]), place[2]

@@ -45,6 +45,8 @@ _SOURCES = frozenset(
         ("anthropic_messages", "messages"),
         ("bedrock_invoke", "invoke"),
         ("bedrock_invoke", "invoke_stream"),
+        ("bedrock_converse", "converse"),
+        ("bedrock_converse", "converse_stream"),
         ("ollama_chat", "chat"),
     }
 )

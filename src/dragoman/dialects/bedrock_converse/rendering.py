@@ -246,6 +246,8 @@ def _add_settings(body: JsonObject, prompt: Prompt, model: str, misses_seal: boo
         add_thinking(told, settings, abilities_of(model), losses, misses_seal=misses_seal)
     elif settings.effort not in (None, "none"):
         losses.append(Loss(path=setting_path("effort"), reason="this model's word for effort is not known"))
+    elif settings.thinking_budget is not None:
+        losses.append(Loss(path=setting_path("thinking_budget"), reason="only Claude is known to take a budget here"))
     add_sampling(told, settings, abilities_of(model), losses)
     words = {
         "max_tokens": "maxTokens",
