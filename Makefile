@@ -7,7 +7,7 @@ BIN := .venv/bin
 ARGS ?=
 PEERS ?= 0
 
-.PHONY: help run demo test test-python test-front test-browser check fmt bench torture screenshots lock clean
+.PHONY: help run demo test test-python test-front test-browser check fmt bench torture clients screenshots lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,11 @@ bench: ## Measure against nginx (PEERS=1 adds FastAPI with httpx, and LiteLLM)
 torture: ## Kill gateway and keeper at random moments, 50 times, and count every byte
 	@$(SETUP) dev
 	DRAGOMAN_TORTURE_ROUNDS=$${DRAGOMAN_TORTURE_ROUNDS:-50} DRAGOMAN_TORTURE_STOPPED_S=$${DRAGOMAN_TORTURE_STOPPED_S:-60} $(BIN)/pytest tests/torture -s --timeout 3600 $(ARGS)
+
+clients: ## Drive Claude Code and Codex through routes; installs both to .tools/clients
+	@$(SETUP) dev
+	@$(SETUP) clients
+	DRAGOMAN_CLIENTS=$${DRAGOMAN_CLIENTS:-.tools/clients} $(BIN)/pytest tests/clients $(ARGS)
 
 screenshots: ## Take the pictures of docs/screenshots anew
 	@$(SETUP) dev
