@@ -264,3 +264,20 @@ def test_fields_of_a_reply_that_nobody_else_has_are_losses() -> None:
     reply = {"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn", "container": {"id": "c"}}
     rendered = translate_reply("anthropic_messages", "openai_chat", json.dumps(reply).encode(), ReplyTarget())
     assert "$.container" in {loss.path for loss in rendered.losses}
+
+
+def test_messages_and_chat_are_cleaned_of_wrappers_too() -> None:
+    others = wrap(Reasoning(summary="s", encrypted="gA", id="rs_1", maker="openai"))
+    own = {"type": "thinking", "thinking": "t", "signature": "own"}
+    blocks = [
+        {"type": "thinking", "thinking": "s", "signature": others},
+        own,
+        {"type": "redacted_thinking", "data": others},
+    ]
+    body: Wire = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [{"role": "assistant", "content": blocks}]}
+    cleaned = json.loads(without_foreign_seals("anthropic_messages", json.dumps(body).encode()))
+    assert cleaned["messages"][-1]["content"] == [own]
+    detail = {"type": "reasoning.encrypted", "data": wrap(Reasoning(text="hm", signature="s", maker="anthropic"))}
+    said = {"role": "assistant", "content": "a", "reasoning_details": [detail]}
+    chat = json.dumps({"model": "m", "messages": [said]}).encode()
+    assert PREFIX.encode() not in without_foreign_seals("openai_chat", chat)
