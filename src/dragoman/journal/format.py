@@ -291,7 +291,7 @@ def encode_frame(record: Record) -> bytes:
 
 
 class DataFrames:
-    """Writes the frames of one exchange that carry bytes (`RequestBody`, `Chunk`, `SentChunk`) without copying the bytes.
+    """Writes the frames of one exchange that carry bytes, without copying them: `RequestBody`, `Chunk`, `SentChunk`.
 
     The result is what `encode_frame` would write, as buffers for one `writev`: for long data the data itself
     is the last of them.
