@@ -25,7 +25,7 @@ from dragoman.api.route_schemas import ExplainBody, RouteBody
             ["`url`", "known: provider, dialect, model"],
         ),
         (RouteBody, '{"name": "x", "retry": {"on": ["never"]}}', "retry.on[0]", ["found 'never'", "connect, timeout"]),
-        (RouteBody, '{"name": 5}', "name", ["Expected `str`, got `int`"]),
+        (RouteBody, '{"name": 5}', "name", ["Expected `str", "got `int`"]),
         (RouteBody, "[]", None, ["Expected `object`, got `array`"]),
     ],
 )

@@ -273,3 +273,21 @@ async def test_a_text_of_no_known_form_is_refused(api: Api) -> None:
     reply = await api.send("POST", "/api/routes/import", {"text": "a: 1"})
     assert reply.status_code == 400
     assert "model_list" in reply.json()["error"]["message"]
+
+
+async def test_a_providers_own_path_is_asked_of_no_route(api: Api) -> None:
+    found = await explain(api, model="gpt-5.5", path="/chat/v1/chat/completions")
+    assert found["route"] is None
+    assert found["default_provider"] == "chat"
+    assert {one["outcome"] for one in found["verdicts"]} <= {"other_prefix", "off"}
+    assert "under /chat" in found["verdicts"][0]["why"]
+
+
+async def test_a_model_beside_a_body_without_one_is_taken(api: Api) -> None:
+    found = await explain(api, model="gpt-5.5", body={"messages": [{"role": "user", "content": "hi"}]})
+    assert found["model"] == "gpt-5.5"
+
+
+async def test_nothing_to_explain_is_said(api: Api) -> None:
+    reply = await api.send("POST", "/api/routes/explain", {})
+    assert (reply.status_code, reply.json()["error"]["field"]) == (400, "model")

@@ -41,6 +41,7 @@ from dragoman.wire import splice
 from dragoman.wire.http1 import BadMessage
 
 _EXAMPLE = "Say in one sentence what a dragoman was."
+_MODEL_IN_PATH = frozenset({"bedrock_invoke", "bedrock_converse", "gemini_generate"})
 _BY_HEADER = {"anthropic_messages": ("anthropic-version", "2023-06-01")}
 """Dialects that clients name in a header."""
 
@@ -94,7 +95,7 @@ def explain(place: Place, wanted: ExplainBody, breakers: Mapping[str, Breaker]) 
     call = made[0].call if made else None
     return Explanation(
         status=status,
-        verdicts=plan.routes.explain(asked.prefix, question.model),
+        verdicts=plan.routes.explain(_came_under(place.setup, asked), question.model),
         route=route.name if route else None,
         default_provider=way.upstream.slug if route is None and way.upstream is not None else None,
         dialect=cast(DialectName, way.dialect or asked.dialect),
@@ -128,10 +129,12 @@ def _read(wanted: ExplainBody, table: RouteTable) -> Asked:
     dialect = dialect or _guess(body)
     if dialect not in ALL:
         raise BadRequest(f"{dialect} is not understood yet; expected one of {', '.join(ALL)}", field="dialect")
-    model = wanted.model or _model_in(body) or ""
+    model = wanted.model or _model_in(body)
+    if model is None and body is None and not path:
+        raise BadRequest("expected a model's name, a path or a request's body", field="model")
     if not path:
         is_streamed = isinstance(body, dict) and body.get("stream") is True
-        path = ALL[dialect].path(model, is_streamed=is_streamed)
+        path = ALL[dialect].path(model or "", is_streamed=is_streamed)
     return Asked(dialect, prefix, path, _content(body, dialect, wanted.model))
 
 
@@ -141,7 +144,13 @@ def _content(body: Any, dialect: DialectName, model: str | None) -> bytes:
         prompt = Prompt(model=model, messages=[Message(role="user", parts=[Text(text=_EXAMPLE)])])
         return ALL[dialect].render_request(prompt, RequestTarget(model=model or "", max_tokens=1024)).body
     content = msgspec.json.encode(body)
-    return splice.rename(content, "model", model) if model and _model_in(body) else content
+    if not model or not isinstance(body, dict):
+        return content
+    if _model_in(body):
+        return splice.rename(content, "model", model)
+    if "model" in body or dialect in _MODEL_IN_PATH:
+        return content
+    return msgspec.json.encode({"model": model, **body})
 
 
 def _question(plan: Plan, asked: Asked) -> Question:
@@ -156,6 +165,14 @@ def _question(plan: Plan, asked: Asked) -> Question:
     except BadMessage as error:
         raise BadRequest(f"no client could send this path: {error}", field="path") from error
     return Question(request, asked.body, plan.limits.body)
+
+
+def _came_under(setup: Setup, asked: Asked) -> str | None:
+    """Name the prefix for which routes are asked: of a path that begins with a provider's slug, there is none that
+    a route has."""
+    first = asked.path[1:].partition("/")[0]
+    is_providers = asked.prefix is None and _provider(setup, first) is not None
+    return f"/{first}" if is_providers else asked.prefix
 
 
 def _body_of(body: Any) -> Any:
