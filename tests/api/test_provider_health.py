@@ -119,6 +119,12 @@ async def test_the_last_hour_gives_state_median_and_last_error(api: Api) -> None
     assert (found["state"], found["last_error"]) == ("failing", "connect_failed")
 
 
+async def test_what_was_refused_before_sending_says_nothing_of_the_provider(api: Api) -> None:
+    await keep(api, minutes=1, status=401, ending="refused", error_code="no_credential")
+    found = await health(api)
+    assert (found["state"], found["requests"], found["last_error"]) == ("unknown", 0, None)
+
+
 @pytest.mark.parametrize(
     ("status", "ending", "is_failure"),
     [

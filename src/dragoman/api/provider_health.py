@@ -11,7 +11,7 @@ from dragoman.records.exchange import Row
 
 SINCE = "1h"
 MOST_ROWS = 200
-_CLIENTS_OWN = frozenset({"client_closed", "cancelled", "answered"})
+_NEVER_ITS_OWN = frozenset({"client_closed", "cancelled", "answered", "refused"})
 """Endings that say nothing of the provider."""
 _PROVIDERS_FAULT = 500
 
@@ -25,7 +25,7 @@ def health(here: Context) -> list[ProviderHealth]:
 def _health(here: Context, slug: str, breaker: Breaker | None) -> ProviderHealth:
     query = language.parse(f"provider:{slug} since:{SINCE}", now_ns=here.clock.wall_ns())
     page = here.store.list_rows(query, limit=MOST_ROWS)
-    rows = [row for row in page.items if row.ending is not None and row.ending not in _CLIENTS_OWN]
+    rows = [row for row in page.items if row.ending is not None and row.ending not in _NEVER_ITS_OWN]
     failed = [row for row in rows if is_providers_failure(row)]
     times = [row.first_byte_ns for row in rows if row.first_byte_ns is not None and not is_providers_failure(row)]
     is_failing = bool(failed) and rows[0] is failed[0]
