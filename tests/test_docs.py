@@ -71,6 +71,25 @@ def test_each_key_of_providers_and_routes_is_documented() -> None:
         )
 
 
+def examples() -> typing.Iterator[object]:
+    """Give the settings files that the documents show whole; an indented block is a part of one."""
+    for path in PAGES:
+        for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)):
+            if not text.startswith(" "):
+                yield pytest.param(text, id=f"{path.relative_to(ROOT)}-{number}")
+
+
+@pytest.mark.parametrize("text", list(examples()))
+def test_settings_that_are_shown_are_taken(text: str, tmp_path: Path) -> None:
+    from dragoman import config
+
+    file = tmp_path / "dragoman.yaml"
+    file.write_text(text)
+    nowhere = tmp_path / "nowhere"
+    start = config.load(config_file=file, env={}, directory=nowhere, user_directory=nowhere)
+    assert start.file_providers or start.setup.routes
+
+
 def test_each_route_is_documented() -> None:
     import json
 
