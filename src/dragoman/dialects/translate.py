@@ -195,7 +195,7 @@ class StreamTranslator:
         self.error: ReplyError | None = None
         """That error."""
         self.has_begun = False
-        """Something of the reply was written, and not just that it failed."""
+        """Something of the reply was written, and not just that it began and failed."""
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the upstream's body; returns what the client gets now."""
@@ -260,7 +260,7 @@ class StreamTranslator:
 
     def _broken_off(self, before: list[Delta], delta: ReplyProgressed) -> bytes:
         error = delta.error or ReplyError(message="the upstream's stream broke off")
-        self.has_begun = self.has_begun or bool(before)
+        self.has_begun = self.has_begun or any(type(one) is not ReplyStarted for one in before)
         told = msgspec.structs.replace(delta, error=None, stop_reason=None)
         written = self._encode([*before, told])
         return written + self.fail(error, status_of(error))

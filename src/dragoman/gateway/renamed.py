@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.canonical import Loss, ReplyError
 from dragoman.gateway.call import Call
-from dragoman.gateway.translated import TranslatedRelay, is_stream
+from dragoman.gateway.translated import TranslatedRelay
 from dragoman.gateway.tried_relay import TriedRelay
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
@@ -85,8 +85,8 @@ class RenamedRelay(TranslatedRelay):
             return TriedRelay._pass_head(self, head, framing)
         return super()._pass_head(head, framing)
 
-    def _translator(self, head: ResponseHead) -> RenamedStream | None:
-        return RenamedStream(self._target.model) if is_stream(head) else None
+    def _translator(self) -> RenamedStream | None:
+        return RenamedStream(self._target.model) if self._is_stream else None
 
     def _whole(self) -> tuple[int, bytes, list[Loss]]:
         assert self._head is not None

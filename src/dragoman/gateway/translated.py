@@ -25,6 +25,7 @@ from dragoman.dialects.translate import (
     translate_reply,
 )
 from dragoman.gateway.call import Call
+from dragoman.gateway.told_apart import error_told, looks_like_stream, says_stream
 from dragoman.gateway.translated_heads import reply_lines, translated_reply_fields
 from dragoman.gateway.tried_relay import TriedRelay, content_coding
 from dragoman.gateway.upstream_side import UpstreamSide
@@ -46,7 +47,8 @@ class TranslatedRelay(TriedRelay):
     """Owner of an upstream connection for the time of one translated attempt."""
 
     __slots__ = (
-        "_call", "_client_dialect", "_gathered", "_head", "_sent_ns", "_stream", "_target", "_unfold",
+        "_call", "_client_dialect", "_gathered", "_head", "_is_looked_at", "_is_stream", "_sent_ns", "_stream",
+        "_target", "_told", "_unfold",
     )  # fmt: skip
 
     def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
@@ -55,7 +57,12 @@ class TranslatedRelay(TriedRelay):
         self._client_dialect = exchange.way.dialect or ""
         self._target = call.reply_target(exchange.id, exchange.gateway.clock.wall_ns() // 10**9)
         self._head: ResponseHead | None = None
+        self._is_stream = False
+        self._is_looked_at = False
+        """True once the reply's first byte told whether it is a stream."""
         self._stream: StreamTranslator | RenamedStream | None = None
+        self._told: ReplyError | None = None
+        """Why a whole reply that says to be one is none."""
         self._gathered = bytearray()
         self._unfold: Any = None  # wire.encodings.Decompressor, loaded where one is needed
         self._sent_ns = 0
@@ -76,15 +83,26 @@ class TranslatedRelay(TriedRelay):
             from dragoman.wire.encodings import Decompressor
 
             self._unfold = Decompressor(coding, MOST_GATHERED_BYTES)
-        if head.status < 300:
-            self._stream = self._translator(head)
+        self._is_looked_at = head.status >= 300
+        self._is_stream = says_stream(head) and head.status < 300
+        self._stream = self._translator()
         return framing == "chunked"
 
-    def _translator(self, head: ResponseHead) -> "StreamTranslator | RenamedStream | None":
+    def _translator(self) -> "StreamTranslator | RenamedStream | None":
         """Give what turns the pieces of a stream into the client's; None for a reply that is gathered."""
-        if self._target.prompt.is_streamed and is_stream(head):
+        if self._target.prompt.is_streamed and self._is_stream:
             return StreamTranslator(self._call.dialect or "", self._client_dialect, self._target)
         return None
+
+    def _look_at(self, data: bytes) -> None:
+        """See by its first byte what the reply is: the heads of some servers say something else."""
+        is_stream = looks_like_stream(self._call.dialect or "", data)
+        if is_stream is None:
+            return
+        self._is_looked_at = True
+        if is_stream != self._is_stream and not self.status:
+            self._is_stream = is_stream
+            self._stream = self._translator()
 
     def _pass_body(self, data: bytes, pieces: list[bytes] | None) -> None:
         now = self.last_ns = self._exchange.gateway.clock.mono_ns()
@@ -93,6 +111,8 @@ class TranslatedRelay(TriedRelay):
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._unfold is not None:
             data = self._unfold.feed(data)
+        if not self._is_looked_at and data:
+            self._look_at(data)
         if self._stream is not None:
             self._translate(self._stream, data)
             return
@@ -106,7 +126,7 @@ class TranslatedRelay(TriedRelay):
         if self._stream is not None:
             self._end_stream(self._stream)
         else:
-            self._trying.work(len(self._gathered), self._whole, self._answer)
+            self._trying.work(len(self._gathered), self._whole, self._answer_whole)
 
     def _pass_lost(self, error: Exception | None, *, has_spoken: bool) -> None:
         if self._head is None or self.status:
@@ -146,6 +166,9 @@ class TranslatedRelay(TriedRelay):
             self._trying.on_reply_whole([], is_kept=self.is_kept)
 
     def _end_stream(self, stream: "StreamTranslator | RenamedStream") -> None:
+        if self.status and (problem := self._folding_problem()):
+            self._trying.break_off("upstream_cut", "upstream_protocol", f"the provider's reply is broken{problem}")
+            return
         out = self._guarded(lambda _: stream.end(), b"")
         if out is None:
             return
@@ -167,14 +190,29 @@ class TranslatedRelay(TriedRelay):
 
     def _fail_early(self, stream: "StreamTranslator | RenamedStream") -> None:
         """The stream told an error before anything was passed on: that is an error answer, or another attempt."""
-        error = stream.error or ReplyError(message="the provider's stream ended before it said anything")
-        status = status_of(error) if stream.error is not None else 502
-        if self._trying.may_fall_back(status):
-            self._trying.on_told_error(status, error.message)
-            return
-        status = client_status(status, error, self._client_dialect)
+        message = "the provider's stream ended before it said anything" + self._folding_problem()
+        error = stream.error or ReplyError(message=message, kind="502", code="upstream_error")
+        if not self._falls_back(error):
+            self._answer(self._as_error(error))
+
+    def _falls_back(self, error: ReplyError) -> bool:
+        """Leave a reply that told an error in place of an answer, where another attempt follows."""
+        status = status_of(error)
+        if not self._trying.may_fall_back(status):
+            return False
+        self._trying.on_told_error(status, error.message)
+        return True
+
+    def _as_error(self, error: ReplyError) -> tuple[int, bytes, list[Loss]]:
+        status = client_status(status_of(error), error, self._client_dialect)
         code = error.code or error.kind or "upstream_error"
-        self._answer((status, ALL[self._client_dialect].render_error(status, code, error.message), []))
+        return status, ALL[self._client_dialect].render_error(status, code, error.message), []
+
+    def _folding_problem(self) -> str:
+        """Say what was wrong with the reply's content coding; nothing when nothing was."""
+        if self._unfold is None or not (self._unfold.problem or self._unfold.is_cut):
+            return ""
+        return f" ({self._unfold.problem or f'it unfolds to more than {MOST_GATHERED_BYTES} bytes'})"
 
     def _send(self, out: bytes) -> None:
         exchange = self._exchange
@@ -240,14 +278,21 @@ class TranslatedRelay(TriedRelay):
         try:
             if to.prompt.is_streamed:
                 rendered = tell_as_stream(source, self._client_dialect, body, to)
-            elif is_stream(head):
+            elif self._is_stream:
                 rendered = gather_stream(source, self._client_dialect, body, to)
             else:
                 rendered = translate_reply(source, self._client_dialect, body, to)
         except Unreadable as error:
-            message = f"the provider's reply cannot be read as {source}: {error}"
-            return 502, ALL[self._client_dialect].render_error(502, "unreadable_reply", message), []
+            message = f"the provider's reply cannot be read as {source}: {error}{self._folding_problem()}"
+            told = None if self._is_stream else error_told(source, body)
+            self._told = told or ReplyError(message=message, kind="502", code="unreadable_reply")
+            return self._as_error(self._told)
         return head.status, rendered.body, rendered.losses
+
+    def _answer_whole(self, made: tuple[int, bytes, list[Loss]]) -> None:
+        """Give the client a whole reply, unless it is an error in the clothes of an answer and another is asked."""
+        if self._told is None or not self._falls_back(self._told):
+            self._answer(made)
 
     def _answer(self, made: tuple[int, bytes, list[Loss]]) -> None:
         """Give the client a whole reply."""
@@ -282,9 +327,3 @@ class TranslatedRelay(TriedRelay):
         exchange.client.write(reply_lines(status, fields, lines))
         if exchange.client.full_since_ns:
             self.hold()
-
-
-def is_stream(head: ResponseHead) -> bool:
-    """Say whether a reply is a stream; some providers answer in one piece whatever was asked."""
-    media = next((one.value.lower() for one in head.fields if one.low == b"content-type"), b"")
-    return b"stream" in media or b"ndjson" in media
