@@ -100,3 +100,30 @@ def test_the_result_of_a_tool_reaches_a_model_of_any_dialect(routed: Dragoman, s
         assert not [path for path in lost(detail) if path.startswith("$.input") and "." in path[2:]]
     is_own = target in ("anthropic_messages", "bedrock_invoke")
     assert ("x-anthropic-billing-header" in json.dumps(sent)) == (is_own and shape.client == "claude-code")
+
+
+def test_bedrock_gets_the_beta_flags_that_it_knows(routed: Dragoman) -> None:
+    shape = AGENT_TURNS[0]
+    _, name, detail = send(routed, shape, "shell", "bedrock_invoke")
+    sent = json.loads(routed.raw(f"/api/exchanges/{name}/upstream/request"))
+    assert sent["anthropic_beta"] == ["interleaved-thinking-2025-05-14", "context-management-2025-06-27"]
+    assert sent["context_management"] == json.loads(shape.body)["context_management"]
+    assert lost(detail) == []
+
+
+@pytest.mark.parametrize("target", ["anthropic_messages", "bedrock_invoke"])
+def test_no_thinking_is_asked_for_after_a_turn_that_another_maker_sealed(routed: Dragoman, target: str) -> None:
+    (shape,) = [one for one in AGENT_TURNS if one.dialect == "anthropic_messages" and b"dragoman.1." in one.body]
+    _, name, _ = send(routed, shape, "shell", target)
+    sent = json.loads(routed.raw(f"/api/exchanges/{name}/upstream/request"))
+    assert {"thinking", "context_management"}.isdisjoint(sent)
+    assert "dragoman.1." not in json.dumps(sent)
+
+
+def test_a_field_without_its_beta_flag_is_lost_to_bedrock(routed: Dragoman) -> None:
+    shape = AGENT_TURNS[0]
+    plain = shape._replace(headers=[one for one in shape.headers if one[0] != "anthropic-beta"])
+    _, name, detail = send(routed, plain, "shell", "bedrock_invoke")
+    sent = json.loads(routed.raw(f"/api/exchanges/{name}/upstream/request"))
+    assert {"anthropic_beta", "context_management"}.isdisjoint(sent)
+    assert lost(detail) == ["$.context_management"]

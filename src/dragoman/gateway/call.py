@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _IN_PATH = ("bedrock_invoke", "bedrock_converse", "gemini_generate")
 """Dialects whose model stands in the path."""
-_WRAPPED = PREFIX.encode()
 """How a seal of another maker begins that a client was given."""
 _MODEL_SEGMENT = re.compile(r"(/(?:model|deployments)/)[^/]+|(/(?:models|tunedModels)/)[^/:]+")
 _OPENAI_HOSTS = (b"api.openai.com", b".openai.azure.com", b".cognitiveservices.azure.com")
@@ -379,7 +378,7 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
     model = target.model or question.model or ""
     to = RequestTarget(model=model, is_streamed=prompt.is_streamed, is_openai=_is_openais(upstream))
     try:
-        made = translate_request(source, dialect, prompt, to)
+        made = translate_request(source, dialect, _with_betas(question, prompt, dialect), to)
     except Untranslatable as error:
         raise CannotCall(400, "untranslatable", str(error)) from error
     pinned = _pinned(upstream, made.body, model)
@@ -398,6 +397,16 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
         call.alterations.append("system edited")
     call.use_own(translated_head(question.request.head, call.target, upstream, dialect, made.headers, len(call.body)))
     return call
+
+
+def _with_betas(question: Question, prompt: Prompt, dialect: str) -> Prompt:
+    """Take Anthropic's beta flags along to Bedrock, which has them in the body."""
+    header = question.request.head.get(b"anthropic-beta")
+    if dialect != "bedrock_invoke" or header is None:
+        return prompt
+    from dragoman.dialects.bedrock_invoke.betas import with_betas
+
+    return with_betas(prompt, header.decode("latin-1"))
 
 
 def _is_openais(upstream: Upstream) -> bool:

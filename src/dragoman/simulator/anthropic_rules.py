@@ -254,6 +254,8 @@ def _check_turns(messages: list[dict[str, Any]]) -> None:
 def _check_thinking(body: dict[str, Any], messages: list[dict[str, Any]]) -> None:
     thinking = body.get("thinking")
     kind = as_object(thinking, "thinking").get("type") if thinking is not None else "disabled"
+    if kind == "disabled" and "clear_thinking_20251015" in str(body.get("context_management")):
+        raise Unfit("`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive")
     if kind == "disabled":
         return
     if kind not in ("enabled", "adaptive", "between_tools"):

@@ -56,10 +56,29 @@ def _own(prompt: Prompt) -> Written:
     if _is_asked_to_think(body) and _misses_thinking(body):
         del body["thinking"]
         losses.append(Loss(path="$.thinking", reason=_NO_SEAL))
+        _keep_thoughts(body, losses)
     return body, losses
 
 
 _NO_SEAL = "the last turn calls tools, and what was thought before them bears no seal of this model"
+
+
+def _keep_thoughts(body: JsonObject, losses: list[Loss]) -> None:
+    """Leave out the order to clear old thinking away, which is refused without `thinking`.
+
+    Anthropic: "`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive".
+    https://github.com/router-for-me/CLIProxyAPI/issues/4784, seen 2026-11-21
+    """
+    managed = body.get("context_management")
+    if not isinstance(managed, dict) or not isinstance(edits := managed.get("edits"), list):
+        return
+    kept = [one for one in edits if not (isinstance(one, dict) and str(one.get("type")).startswith("clear_thinking"))]
+    if len(kept) == len(edits):
+        return
+    losses.append(Loss(path="$.context_management", reason="thinking can be cleared away only while the model thinks"))
+    body["context_management"] = {**managed, "edits": kept}
+    if not kept:
+        del body["context_management"]
 
 
 def _without_foreign_seals(number: int, message: Message, losses: list[Loss]) -> Message:

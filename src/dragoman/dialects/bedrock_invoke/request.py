@@ -10,6 +10,7 @@ from dragoman.dialects.anthropic_messages.rendering import write_request as writ
 from dragoman.dialects.anthropic_messages.request import read_asked
 from dragoman.dialects.anthropic_messages.wire import is_own
 from dragoman.dialects.base import RequestTarget, Unreadable, Untranslatable
+from dragoman.dialects.bedrock_invoke.betas import add_betas
 from dragoman.dialects.losses import tool_path
 from dragoman.dialects.spelling import form_of, with_form
 from dragoman.dialects.values import JsonObject, load_object
@@ -58,6 +59,7 @@ def write_request(prompt: Prompt, target: RequestTarget) -> tuple[JsonObject, li
         return {**{key: prompt.extra[NAME][key] for key in _MARKS if key in prompt.extra[NAME]}, **body}, more
     refused = [key for key in _ANTHROPICS_OWN if body.pop(key, None) is not None]
     losses += [Loss(path=f"$.{key}", reason="Bedrock has no such field") for key in refused]
+    losses += add_betas(body, prompt)
     return {"anthropic_version": VERSION, **body}, [*more, *losses]
 
 
