@@ -128,7 +128,7 @@ def test_what_cannot_be_taken_over_is_named() -> None:
     said = problems(imports.read(LLM_PROXY))
     assert "models[3]: base_url: found 'ftp://h'" in said
     assert "models[4].backend_dialect: found 'klingon'" in said
-    assert ".server" in said
+    assert "server: " in said
 
 
 def test_a_list_of_routes_keeps_priority_pattern_and_state() -> None:
@@ -230,3 +230,16 @@ def test_a_file_that_does_not_load_is_left_alone(tmp_path: Path) -> None:
 def test_another_file_is_refused_with_what_is_known(text: str) -> None:
     with pytest.raises(BadRequest):
         imports.read(text)
+
+
+def test_an_entry_of_litellm_without_a_key_takes_its_usual_variable() -> None:
+    found = imports.read(
+        """
+model_list:
+  - {model_name: a, litellm_params: {model: groq/llama-4}}
+  - {model_name: b, litellm_params: {model: openai/gpt-5.5, api_base: "http://127.0.0.1:7/v1"}}
+  - {model_name: c, litellm_params: {model: hosted_vllm/qwen, api_base: "http://127.0.0.1:8/v1"}}
+"""
+    )
+    keys = [one.provider.auth and one.provider.auth.key_env for one in found.providers]
+    assert keys == ["GROQ_API_KEY", None, None]

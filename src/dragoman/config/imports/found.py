@@ -72,7 +72,7 @@ class Builder:
         taken = set(known)
         for key in entry:
             if key not in taken and entry[key] not in (None, "", [], {}, False):
-                self.problem(f"{where}.{key}", why)
+                self.problem(f"{where}.{key}" if where else key, why)
 
     def provider(
         self,

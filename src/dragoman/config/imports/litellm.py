@@ -54,11 +54,29 @@ _KINDS: dict[str, _Kind] = {
 }
 _KEY_HEADERS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
 """Where a key stands that is no Bearer token."""
+_USUAL_KEYS = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "azure": "AZURE_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY",
+    "xai": "XAI_API_KEY",
+    "together_ai": "TOGETHERAI_API_KEY",
+    "fireworks_ai": "FIREWORKS_AI_API_KEY",
+    "huggingface": "HF_TOKEN",
+    "perplexity": "PERPLEXITYAI_API_KEY",
+}
+"""Variables that LiteLLM reads where an entry names no key, since the client's key is LiteLLM's own there; each stands
+on its provider's page under https://docs.litellm.ai/docs/providers."""
 _AZURE_VERSION = "2024-10-21"
 """The newest `api-version` that is generally available; LiteLLM has a default of its own."""
 _PARAMS = frozenset(
     {"model", "api_base", "base_url", "api_key", "api_version", "aws_region_name", "aws_profile_name", "max_retries"}
 )
+_NO_PLACE = "there is no such setting here"
 _SHARED = "the entries of one name share the load there; here they are tried in their order"
 
 
@@ -94,7 +112,7 @@ def _groups(tree: dict[str, Any], builder: Builder) -> dict[str, list[Target]]:
 
 
 def _target(name: str, params: dict[str, Any], where: str, builder: Builder) -> Target | None:
-    builder.leftovers(where, params, _PARAMS, "not taken over: a route does not set parameters, weights or limits")
+    builder.leftovers(where, params, _PARAMS, "a route does not set parameters, weights or limits")
     word, model = _split(text_in(params, "model"))
     kind = _KINDS.get(word)
     if kind is None:
@@ -113,7 +131,9 @@ def _target(name: str, params: dict[str, Any], where: str, builder: Builder) -> 
     if not base_url:
         builder.problem(f"{where}.api_base", f"{word} needs an address")
         return None
-    credential = credential_of(params.get("api_key"))
+    has_own_address = base_url != kind.base_url and word != "azure"
+    usual = None if has_own_address or params.get("api_key") else _USUAL_KEYS.get(word)
+    credential = credential_of(params.get("api_key"), usual)
     slug = builder.provider(where, base_url, list(kind.dialects), credential, name=word.replace("_", "-"), **more)
     return None if slug is None else Target(provider=slug, dialect=kind.dialects[0], model=model or None)
 
@@ -156,10 +176,10 @@ def _read_router(tree: dict[str, Any], groups: dict[str, list[Target]], builder:
                 where = f"{section}.fallbacks[{number}]"
                 _add_fallbacks(name, others, where, groups, own, builder)
         known = ("fallbacks", "num_retries", "model_group_alias")
-        builder.leftovers(section, settings, known, "not taken over")
+        builder.leftovers(section, settings, known, _NO_PLACE)
     for name in ("general_settings", "environment_variables"):
         if _section(tree, name):
-            builder.problem(name, "not taken over")
+            builder.problem(name, _NO_PLACE)
     for name, targets in groups.items():
         builder.route(f"model_list ({name})", name, targets, model=name, retry=retry)
     aliases = router.get("model_group_alias")

@@ -32,7 +32,7 @@ def read(tree: Any, builder: Builder) -> None:
     if isinstance(tree, dict):
         if tree.get("default_fixes"):
             builder.problem("default_fixes", _FIXES)
-        builder.leftovers("", tree, ("model_routes", "models", "default_fixes"), "not taken over")
+        builder.leftovers("", tree, ("model_routes", "models", "default_fixes"), "there is no such setting here")
     for number, entry in enumerate(_entries(tree)):
         _read_route(entry, f"[{number}]" if isinstance(tree, list) else f"model_routes[{number}]", builder)
 

@@ -56,7 +56,7 @@ def read(tree: Any, builder: Builder) -> None:
     if not isinstance(tree, dict):
         builder.problem("", "found no mapping, expected `models`")
         return
-    builder.leftovers("", tree, ("models",), "not taken over; see `server` in dragoman.yaml")
+    builder.leftovers("", tree, ("models",), "there is no such setting here; see `server` in dragoman.yaml")
     for number, entry in enumerate(objects(tree.get("models"))):
         _read_model(entry, f"models[{number}]", builder)
 
