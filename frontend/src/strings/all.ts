@@ -475,7 +475,6 @@ export const t = {
       keyState: {
         configured: 'there',
         missing: 'missing',
-        client: 'the client’s own',
       } as Record<string, string>,
       request: 'What the provider gets',
       diff: 'Against yours',
