@@ -192,9 +192,15 @@ def test_settings_in_this_dialects_words() -> None:
     found, losses = foreign(
         HI,
         settings=Settings(
-            max_tokens=5, temperature=0.5, top_p=0.9, service_tier="flex", user="u",
+            max_tokens=5,
+            temperature=0.5,
+            top_p=0.9,
+            service_tier="flex",
+            user="u",
             response_format=schema,
-            stop=["x"], top_k=3, seed=1,
+            stop=["x"],
+            top_k=3,
+            seed=1,
         ),
     )
     assert (found["max_output_tokens"], found["temperature"], found["top_p"]) == (5, 0.5, 0.9)
