@@ -23,9 +23,10 @@ ENDPOINTS = {
     "anthropic_messages": "messages",
     "bedrock_invoke": "invoke",
     "bedrock_converse": "converse",
+    "gemini_generate": "generate",
 }
-SAID_BY_PATH = {"invoke", "converse"}
-"""Endpoints whose path says whether the reply is streamed."""
+STREAMED = {"invoke": "invoke_stream", "converse": "converse_stream", "generate": "stream_generate"}
+"""Endpoints whose path says that the reply is streamed."""
 PAIRS = [pytest.param(*pair, id="-".join(pair)) for pair in itertools.permutations(sorted(DIALECTS), 2)]
 
 DEFAULTED = {"max_tokens"}
@@ -36,9 +37,7 @@ ALIASES = {"effort": ("effort", "thinking_budget")}
 
 def read(dialect: str, path: str, body: bytes, *, is_streamed: bool) -> Prompt:
     endpoint = ENDPOINTS.get(dialect, "chat")
-    return read_prompt(
-        dialect, f"{endpoint}_stream" if endpoint in SAID_BY_PATH and is_streamed else endpoint, path, body
-    )
+    return read_prompt(dialect, STREAMED.get(endpoint, endpoint) if is_streamed else endpoint, path, body)
 
 
 def written(dialect: str, prompt: Prompt) -> Prompt:

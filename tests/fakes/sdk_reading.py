@@ -9,6 +9,7 @@ import openai
 
 from fakes.anthropic_sdk import bedrock_message, streamed_message, whole_message
 from fakes.botocore_sdk import converse_events, converse_reply
+from fakes.genai_sdk import gemini_pieces, gemini_reply
 
 
 def response_of(body: bytes) -> Any:
@@ -65,6 +66,7 @@ WHOLE: dict[str, Callable[[bytes], Any]] = {
     "bedrock_invoke": lambda body: bedrock_message(body, is_streamed=False),
     "bedrock_converse": converse_reply,
     "ollama_chat": ollama_reply,
+    "gemini_generate": gemini_reply,
 }
 STREAMED: dict[str, Callable[[bytes], Any]] = {
     "openai_chat": gathered_completion,
@@ -73,6 +75,7 @@ STREAMED: dict[str, Callable[[bytes], Any]] = {
     "bedrock_invoke": lambda body: bedrock_message(body, is_streamed=True),
     "bedrock_converse": converse_events,
     "ollama_chat": ollama_lines,
+    "gemini_generate": gemini_pieces,
 }
 """By dialect: how its SDK reads a reply and a stream. Each raises on what it does not take."""
 

@@ -22,8 +22,16 @@ REPLY_NOISE = frozenset(
         *("prompt_cache_retention", "reasoning", "safety_identifier", "temperature", "text", "tool_choice", "tools"),
         *("top_logprobs", "top_p", "truncation", "user", "metadata", "completed_at", "incomplete_details"),
         *("background", "billing", "frequency_penalty", "presence_penalty", "conversation", "usage", "x_groq"),
+        *("createTime", "avgLogprobs", "safetyRatings", "finishMessage", "promptFeedback"),  # Gemini's
         *("content_filters", "prompt_filter_results", "content_filter_results", "context", "request_id"),
     }
+)
+
+_GEMINI_CONFIG = (
+    *("maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "seed", "candidateCount", "thinkingConfig"),
+    *("responseMimeType", "responseSchema", "responseJsonSchema", "max_output_tokens", "top_p", "top_k"),
+    *("stop_sequences", "candidate_count", "thinking_config", "response_mime_type", "response_schema"),
+    "response_json_schema",
 )
 
 CARRIED: dict[str, frozenset[str]] = {
@@ -58,6 +66,13 @@ CARRIED: dict[str, frozenset[str]] = {
         {
             *("think", "format", "options.num_predict", "options.temperature", "options.top_p", "options.top_k"),
             *("options.stop", "options.seed", "keep_alive"),
+        }
+    ),
+    "gemini_generate": frozenset(
+        {
+            *(f"{config}.{key}" for config in ("generationConfig", "generation_config") for key in _GEMINI_CONFIG),
+            *("tools", "toolConfig.functionCallingConfig", "tool_config.function_calling_config", "labels"),
+            *("serviceTier", "service_tier"),
         }
     ),
 }
@@ -120,6 +135,21 @@ SETTINGS: dict[str, dict[str, str]] = {
         "effort": "$.think",
         "response_format": "$.format",
         **{name: f"$.options.{name}" for name in _OLLAMA_OPTIONS},
+    },
+    "gemini_generate": {
+        "max_tokens": "$.generationConfig.maxOutputTokens",
+        "temperature": "$.generationConfig.temperature",
+        "top_p": "$.generationConfig.topP",
+        "top_k": "$.generationConfig.topK",
+        "stop": "$.generationConfig.stopSequences",
+        "seed": "$.generationConfig.seed",
+        "n": "$.generationConfig.candidateCount",
+        "effort": "$.generationConfig.thinkingConfig.thinkingLevel",
+        "thinking_budget": "$.generationConfig.thinkingConfig.thinkingBudget",
+        "response_format": "$.generationConfig.responseJsonSchema",
+        "tool_choice": "$.toolConfig.functionCallingConfig",
+        "service_tier": "$.serviceTier",
+        "metadata": "$.labels",
     },
 }
 """By dialect: where its body has a setting, unless it is `$.` and the canonical word."""

@@ -30,6 +30,16 @@ MAKERS = {
 """Whose seals a dialect carries of itself; Ollama has none."""
 
 
+_IN_BODY = PREFIX.encode()
+_CODED_IN_BODY = base64.b64encode(PREFIX.encode())[:14]
+"""Converse and Gemini have bytes where others have text: there the wrapper lies in base64."""
+
+
+def is_wrapped_in(body: bytes) -> bool:
+    """Say whether a body may hold a wrapper, as text or in base64."""
+    return _IN_BODY in body or _CODED_IN_BODY in body
+
+
 class _Sealed(msgspec.Struct, frozen=True, omit_defaults=True):
     """What lies in a wrapper."""
 

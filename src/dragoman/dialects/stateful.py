@@ -19,6 +19,9 @@ def refuse_stored(prompt: Prompt) -> None:
         _refuse("conversation", "the conversation")
     if own.get("prompt"):
         _refuse("prompt", "the prompt")
+    google: JsonObject = prompt.extra.get("gemini_generate") or {}
+    if google.get("cachedContent") or google.get("cached_content"):
+        _refuse("cachedContent", "what it goes on from", "Google")
     if any(_is_reference(part) for message in prompt.messages for part in message.parts):
         _refuse("item_reference", "the item")
 
@@ -27,8 +30,8 @@ def _is_reference(part: AnyPart) -> bool:
     return isinstance(part, Other) and part.kind == "item_reference"
 
 
-def _refuse(field: str, what: str) -> None:
+def _refuse(field: str, what: str, keeper: str = "OpenAI") -> None:
+    how = " (store: false)" if keeper == "OpenAI" else ""
     raise Untranslatable(
-        f"{field}: {what} is stored with OpenAI, and this request goes elsewhere; send the whole input instead"
-        " (store: false)"
+        f"{field}: {what} is stored with {keeper}, and this request goes elsewhere; send the whole input instead{how}"
     )

@@ -33,7 +33,7 @@ from dragoman.dialects.custom_calls import CallsAsAsked, message_as_asked
 from dragoman.dialects.custom_tools import as_functions
 from dragoman.dialects.detect import model_in_path
 from dragoman.dialects.losses import family, foreign, foreign_in_delta, foreign_in_reply, located
-from dragoman.dialects.seals import MAKERS, PREFIX
+from dragoman.dialects.seals import MAKERS, is_wrapped_in
 from dragoman.dialects.stateful import refuse_stored
 from dragoman.dialects.statuses import client_status, code_for, status_of
 from dragoman.wire.splice import splice
@@ -48,6 +48,8 @@ _SOURCES = frozenset(
         ("bedrock_converse", "converse"),
         ("bedrock_converse", "converse_stream"),
         ("ollama_chat", "chat"),
+        ("gemini_generate", "generate"),
+        ("gemini_generate", "stream_generate"),
     }
 )
 """Dialects and endpoints that a client may use while the model speaks another dialect."""
@@ -116,7 +118,7 @@ def without_foreign_seals(dialect: str, body: bytes) -> bytes:
     A conversation that was answered by others before carries their reasoning in our wrapper; a provider refuses what
     it did not seal. What it sealed itself is put back. A body without a wrapper is returned as it is.
     """
-    if PREFIX.encode() not in body:
+    if not is_wrapped_in(body):
         return body
     prompt = ALL[dialect].parse_request(body)
     to = RequestTarget(model=prompt.model or "", is_streamed=prompt.is_streamed)

@@ -14,7 +14,7 @@ import msgspec
 
 from dragoman.canonical import Loss, Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
-from dragoman.dialects.seals import PREFIX
+from dragoman.dialects.seals import is_wrapped_in
 from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault, signed
 from dragoman.gateway.request import Prepared, Request
 from dragoman.gateway.routing import Plan, Way, may_name_model
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _IN_PATH = ("bedrock_invoke", "bedrock_converse", "gemini_generate")
 """Dialects whose model stands in the path."""
-"""How a seal of another maker begins that a client was given."""
 _MODEL_SEGMENT = re.compile(r"(/(?:model|deployments)/)[^/]+|(/(?:models|tunedModels)/)[^/:]+")
 _OPENAI_HOSTS = (b"api.openai.com", b".openai.azure.com", b".cognitiveservices.azure.com")
 
@@ -232,7 +231,7 @@ def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> 
     """Say whether making this call reads the whole body."""
     upstream = plan.provider(target.provider)
     dialect = target_dialect(target, upstream.dialects, question.request.way.dialect) if upstream else None
-    changes = _has_edits(route.system) or target.model is not None or _WRAPPED in question.body
+    changes = _has_edits(route.system) or target.model is not None or is_wrapped_in(question.body)
     return changes or dialect != question.request.way.dialect
 
 
@@ -260,7 +259,7 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
         if _has_edits(route.system) and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
             body = _with_edits(question, route.system)
             done += ["system edited"] if body is not question.plain else []
-        if _WRAPPED in question.plain and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
+        if is_wrapped_in(question.plain) and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
             given = body if done else question.plain
             body = _without_foreign_seals(question, given)
             done += ["reasoning that others sealed: left out"] if body != given else []

@@ -194,6 +194,8 @@ class _Choice:
         if self._open is not type(part):
             self.begin(part, deltas)
         deltas.append(PartGrew(part=self._next - 1, choice=self._number, text=text, signature=signature))
+        if signature:  # it ends a thought; what follows is another's
+            self.close(deltas)
 
     def begin(self, part: AnyPart, deltas: list[Delta]) -> None:
         self.close(deltas)

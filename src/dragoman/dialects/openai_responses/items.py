@@ -8,6 +8,7 @@ calls of kind `server`, with their findings in `extra`; those that the client mu
 from typing import Any
 
 from dragoman.canonical import AnyPart, Media, Other, Reasoning, Refusal, Text, ToolCall, ToolKind, ToolResult
+from dragoman.dialects.media import sniff
 from dragoman.dialects.openai_chat.content import split_data_url
 from dragoman.dialects.seals import restore
 from dragoman.dialects.values import (
@@ -156,11 +157,11 @@ def _built_in(item: JsonObject, kind: str) -> ToolCall:
 
 
 def _image_made(item: JsonObject) -> Media:
-    form = text_of(item, "output_format") or "png"
+    form, data = text_of(item, "output_format"), text_of(item, "result")
     return Media(
         kind="image",
-        mime=f"image/{form}",
-        data=text_of(item, "result"),
+        mime=f"image/{form}" if form else sniff(data or "") or "image/png",
+        data=data,
         extra=LEFT.these({key: value for key, value in item.items() if key != "result" and value is not None}),
     )
 
