@@ -1,7 +1,7 @@
 """Claude Code and Codex themselves, behind routes to a simulated model that has them run a command and uses its result.
 
 `make clients` installs and drives them; elsewhere they are left out, and said to be. Nothing leaves this machine.
-The model asks the agent's own shell for `echo tide-$((6 * 7))`: only where the call was understood, run and given
+The model asks the agent's own shell for `printf tide-%d 0x2A`: only where the call was understood, run and given
 back in the dialect of the upstream can the answer be `tide-42`.
 """
 

@@ -103,8 +103,8 @@ _THOUGHTS = (
 )
 
 
-SHELL_COMMAND = "echo tide-$((6 * 7))"
-"""What `sim-shell` has run; only a shell can turn it into `tide-42`."""
+SHELL_COMMAND = "printf tide-%d 0x2A"
+"""What `sim-shell` has run; only who runs it gets `tide-42`. No `$`: Gemini CLI 0.61.0 refuses substitutions."""
 _COMMANDS = ("command", "cmd")
 """What agents call the argument of their shell tool."""
 
