@@ -55,6 +55,11 @@ def test_what_is_always_sent_is_required(described: dict[str, Any]) -> None:
     assert set(schemas["NewProviderBody"]["required"]) == {"slug", "base_url"}
 
 
+def test_fields_are_described_by_the_text_under_them(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    assert schemas["ExplainBody"]["properties"]["path"]["description"].startswith("Path and query that the client")
+
+
 def test_no_route_takes_a_path_of_ollama(described: dict[str, Any]) -> None:
     ours = {path.split("/")[2] for path in described["paths"] if path.startswith("/api/")}
     assert not ours & {path.split("/")[2] for path in OLLAMA_PATHS}

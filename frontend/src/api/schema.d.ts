@@ -912,13 +912,19 @@ export interface components {
             error_message: string | null;
             /** @default null */
             ended_ns: number | null;
-            /** @default null */
+            /**
+             * @description Of what was sent, when it was not the client's.
+             * @default null
+             */
             dialect: string | null;
             /** @default null */
             model: string | null;
             /** @default null */
             route: string | null;
-            /** @default 0 */
+            /**
+             * @description How long was waited before the next try.
+             * @default 0
+             */
             wait_ns: number;
         };
         /** AuthBody */
@@ -930,7 +936,10 @@ export interface components {
             scheme?: "bearer" | "header" | "none" | "sigv4";
             /** @default null */
             name?: string | null;
-            /** @default null */
+            /**
+             * @description Word before the key, for `header`.
+             * @default null
+             */
             prefix?: string | null;
             /** @default null */
             key_env?: string | null;
@@ -980,7 +989,10 @@ export interface components {
             encoding: string | null;
             /** @default true */
             is_whole: boolean;
-            /** @default true */
+            /**
+             * @description False when retention has removed the bytes.
+             * @default true
+             */
             is_stored: boolean;
         };
         /**
@@ -990,6 +1002,7 @@ export interface components {
         BreakerView: {
             /** @enum {unknown} */
             state: "closed" | "half_open" | "open";
+            /** @description In a row, up to now. */
             failures: number;
             retry_in_s: number;
         };
@@ -1008,13 +1021,16 @@ export interface components {
         };
         /** Cancellation */
         Cancellation: {
+            /** @description False when the exchange does not run (any more). */
             is_found: boolean;
         };
         /** Changes */
         Changes: {
+            /** @description Oldest change first. */
             items: components["schemas"]["Row"][];
             deleted: string[];
             since_seq: number;
+            /** @description More changes wait behind `since_seq`, or it lies so far back that deletions are forgotten: load afresh. */
             is_truncated: boolean;
         };
         /** Check */
@@ -1042,6 +1058,7 @@ export interface components {
         /** Count */
         Count: {
             count: number;
+            /** @description There are more than `count`. */
             is_capped: boolean;
         };
         /**
@@ -1051,7 +1068,10 @@ export interface components {
         Counters: {
             /** @default 0 */
             in_flight: number;
-            /** @default 0 */
+            /**
+             * @description Requests that began in the last minute, or since the keeper's start if that is less ago.
+             * @default 0
+             */
             requests_per_min: number;
             /** @default 0 */
             connections: number;
@@ -1059,15 +1079,24 @@ export interface components {
             lag_bytes: number;
             /** @default 0 */
             lag_s: number;
-            /** @default 0 */
+            /**
+             * @description Exchanges whose capture was stopped since the gateways began.
+             * @default 0
+             */
             capture_drops: number;
-            /** @default 0 */
+            /**
+             * @description Gateways that answer.
+             * @default 0
+             */
             gateways: number;
             /** @default 0 */
             setup_version: number;
             /** @default false */
             is_panicking: boolean;
-            /** @default null */
+            /**
+             * @description Why nothing can be stored at the moment.
+             * @default null
+             */
             trouble: string | null;
         };
         Delta: components["schemas"]["ReplyStarted"] | components["schemas"]["PartStarted"] | components["schemas"]["PartGrew"] | components["schemas"]["PartEnded"] | components["schemas"]["ReplyProgressed"] | components["schemas"]["ReplyEnded"];
@@ -1092,7 +1121,10 @@ export interface components {
             verdicts: unknown[];
             /** @default [] */
             warnings: string[];
-            /** @default null */
+            /**
+             * @description Canonical `Usage` with the provider's own figures.
+             * @default null
+             */
             usage: unknown;
             /** @default {} */
             provider_timings_ns: {
@@ -1106,11 +1138,17 @@ export interface components {
             sent_bytes: number;
             /** @default [] */
             losses: components["schemas"]["Loss"][];
-            /** @default null */
+            /**
+             * @description Present when the call was rewritten or translated on its way.
+             * @default null
+             */
             upstream: components["schemas"]["UpstreamSide"] | null;
             /** @default 0 */
             setup_version: number;
-            /** @default {} */
+            /**
+             * @description Ids the client sent: session, trace, user, metadata.
+             * @default {}
+             */
             client_ids: {
                 [key: string]: string;
             };
@@ -1134,15 +1172,30 @@ export interface components {
          * @description Give a model, or a whole request as a client would send it.
          */
         ExplainBody: {
-            /** @default null */
+            /**
+             * @description Left out: the one that `body` or `path` names.
+             * @default null
+             */
             model?: string | null;
-            /** @default null */
+            /**
+             * @description Of a route, with its slash; left out: the one that `path` begins with.
+             * @default null
+             */
             prefix?: string | null;
-            /** @default null */
+            /**
+             * @description Left out: told by `path`, else by the looks of `body`, else openai_chat.
+             * @default null
+             */
             dialect?: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
-            /** @default null */
+            /**
+             * @description Path and query that the client asks for, such as `/v1/messages`.
+             * @default null
+             */
             path?: string | null;
-            /** @default null */
+            /**
+             * @description JSON; left out: a short example.
+             * @default null
+             */
             body?: unknown;
         };
         /** ExplainedLoss */
@@ -1162,11 +1215,13 @@ export interface components {
                 string
             ][];
             body: string;
+            /** @description What was changed on the way, as the exchange would say it. */
             changes: string[];
         };
         /** ExplainedTarget */
         ExplainedTarget: {
             provider: string;
+            /** @description What it is asked in; None when nobody knows what is asked for. */
             dialect: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
             model: string | null;
             url: string;
@@ -1174,25 +1229,38 @@ export interface components {
             key_source: string;
             /** @enum {unknown} */
             key_state: "client" | "configured" | "missing";
+            /** @description Why nothing can be sent there. */
             problem: string | null;
             breaker: components["schemas"]["BreakerView"];
         };
         /** Explanation */
         Explanation: {
-            /** @enum {unknown} */
+            /**
+             * @description `no_match`: no route takes it; `default_provider` would, unless it is None.
+             * @enum {unknown}
+             */
             status: "matched" | "missing_credential" | "no_match";
+            /** @description Of each route, in the order in which they are asked. */
             verdicts: components["schemas"]["Verdict"][];
             route: string | null;
+            /** @description Who gets it when no route takes it; None when nobody does. */
             default_provider: string | null;
-            /** @enum {unknown} */
+            /**
+             * @description What the client speaks.
+             * @enum {unknown}
+             */
             dialect: "anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses";
             prefix: string | null;
             model: string | null;
+            /** @description What the client asks for, its prefix included. */
             path: string;
             targets: components["schemas"]["ExplainedTarget"][];
             request: components["schemas"]["ExplainedRequest"] | null;
+            /** @description What the request would lose on its way to the first target. */
             losses: components["schemas"]["ExplainedLoss"][];
+            /** @description Why there is no `request`. */
             problem: string | null;
+            /** @description A command that sends this through Dragoman. */
             snippet: string;
         };
         /**
@@ -1231,11 +1299,15 @@ export interface components {
             kind: "duration" | "number" | "size" | "text" | "time" | "word" | "yes";
             description: string;
             examples: string[];
-            /** @default [] */
+            /**
+             * @description All that can be asked for, when the set is closed.
+             * @default []
+             */
             values: string[];
         };
         /** FirstRequest */
         FirstRequest: {
+            /** @description Id of the exchange that it became. */
             exchange: string;
             url: string;
         };
@@ -1283,14 +1355,22 @@ export interface components {
         };
         /** ImportBody */
         ImportBody: {
+            /** @description The file, YAML or JSON. */
             text: string;
-            /** @default null */
+            /**
+             * @description Left out: told by its looks.
+             * @default null
+             */
             format?: ("litellm" | "llm-observe" | "llm-proxy") | null;
-            /** @default false */
+            /**
+             * @description Keep what can be taken over; otherwise this is a preview.
+             * @default false
+             */
             save?: boolean;
         };
         /** ImportProblem */
         ImportProblem: {
+            /** @description Such as `models[2].system_append`. */
             where: string;
             message: string;
         };
@@ -1300,8 +1380,10 @@ export interface components {
             format: "litellm" | "llm-observe" | "llm-proxy";
             providers: components["schemas"]["ImportedProvider"][];
             routes: components["schemas"]["ImportedRoute"][];
+            /** @description What could not be taken over, and why. */
             problems: components["schemas"]["ImportProblem"][];
             is_saved: boolean;
+            /** @description The same as entries of a `dragoman.yaml`, without keys. */
             yaml: string;
         };
         /** ImportedProvider */
@@ -1310,19 +1392,24 @@ export interface components {
             name: string;
             base_url: string;
             dialects: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses")[];
+            /** @description `vault:SLUG` for a key that stood in the file: it goes into the vault when saved, and is shown nowhere. */
             key_source: string;
+            /** @description It is there already and is used as it is. */
             is_known: boolean;
         };
         /** ImportedRoute */
         ImportedRoute: {
             name: string;
             prefix: string | null;
+            /** @description Exact name, `prefix*`, or `*`; None: any, and requests that name none. */
             model: string | null;
+            /** @description Lower first. */
             priority: number;
             is_active: boolean;
             system: components["schemas"]["SystemView"];
             targets: components["schemas"]["TargetView"][];
             retry: components["schemas"]["RetryView"];
+            /** @description A route of this name is there already; saving replaces it, unless it stands in a file. */
             is_known: boolean;
         };
         /**
@@ -1428,6 +1515,7 @@ export interface components {
         /** ModelView */
         ModelView: {
             id: string;
+            /** @description None where the provider does not load models on demand. */
             is_loaded: boolean | null;
             bytes: number | null;
             created_s: number | null;
@@ -1505,6 +1593,7 @@ export interface components {
         Page: {
             items: components["schemas"]["Row"][];
             next_cursor: string | null;
+            /** @description Ask `changes` from here for what happened after this page was read. */
             since_seq: number;
         };
         /** PanicBody */
@@ -1576,11 +1665,15 @@ export interface components {
         };
         /** Problem */
         Problem: {
+            /** @description A short stable word for machines. */
             code: string;
             message: string;
             /** @default null */
             field?: string | null;
-            /** @default null */
+            /**
+             * @description Of the log line, for faults of our own.
+             * @default null
+             */
             id?: string | null;
         };
         /**
@@ -1616,11 +1709,17 @@ export interface components {
             settings?: components["schemas"]["Settings"];
             /** @default false */
             is_streamed?: boolean;
-            /** @default null */
+            /**
+             * @description The reply that this one continues, when the history stays with the provider.
+             * @default null
+             */
             previous_id?: string | null;
             /** @default {} */
             extra?: Record<string, never>;
-            /** @default [] */
+            /**
+             * @description What could not be understood, in words.
+             * @default []
+             */
             warnings?: string[];
         };
         /**
@@ -1683,7 +1782,9 @@ export interface components {
             status: number | null;
             latency_ns: number | null;
             models: number | null;
+            /** @description Which one was asked. */
             model: string | null;
+            /** @description What it answered, or the error it gave; at most 6,000 signs. */
             reply: string | null;
         };
         /**
@@ -1692,24 +1793,34 @@ export interface components {
          */
         ProviderHealth: {
             slug: string;
-            /** @enum {unknown} */
+            /**
+             * @description `failing`: the last request failed for the provider's sake, or its breaker is open; `unknown`: none was sent.
+             * @enum {unknown}
+             */
             state: "failing" | "ok" | "unknown";
             requests: number;
             failures: number;
+            /** @description There were more requests; these are the newest. */
             is_capped: boolean;
             last_error: string | null;
+            /** @description When, since 1970. */
             last_error_ns: number | null;
+            /** @description Until the first byte of replies that went well. */
             latency_p50_ns: number | null;
             breaker: components["schemas"]["BreakerView"];
         };
         /** ProviderTestBody */
         ProviderTestBody: {
             /**
+             * @description `models` asks for the list of models; the others send one small request to a model.
              * @default models
              * @enum {unknown}
              */
             kind?: "function" | "image" | "models" | "simple";
-            /** @default null */
+            /**
+             * @description Left out: the first that the provider lists.
+             * @default null
+             */
             model?: string | null;
         };
         /**
@@ -1722,6 +1833,7 @@ export interface components {
             base_url: string;
             dialects: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses")[];
             default_for: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses")[];
+            /** @description None: the client's own credential passes. */
             auth: components["schemas"]["AuthView"] | null;
             headers: {
                 [key: string]: string;
@@ -1739,10 +1851,13 @@ export interface components {
             ca_file: string | null;
             verify_tls: boolean;
             source: string;
+            /** @description Deleting it brings the built-in entry back. */
             is_builtin: boolean;
             is_editable: boolean;
             read_only_reason: string | null;
+            /** @description Whether the named credential is there; None when the client's own one passes. */
             has_credential: boolean | null;
+            /** @description Path under which clients reach it. */
             prefix: string;
         };
         /** Providers */
@@ -1756,7 +1871,9 @@ export interface components {
         /** QueryFields */
         QueryFields: {
             fields: components["schemas"]["Field"][];
+            /** @description The fields that `/api/facets` counts. */
             facets: string[];
+            /** @description The grammar in a few lines of Markdown. */
             help: string;
         };
         /** Readiness */
@@ -1785,7 +1902,10 @@ export interface components {
             encrypted?: string | null;
             /** @default null */
             id?: string | null;
-            /** @default null */
+            /**
+             * @description Whose seal `signature` and `encrypted` are: `anthropic`, `openai`, `google`, …; None when there is none, or it is not known. Another dialect carries the seal in a wrapper of ours (`dialects.seals`) and gives it back.
+             * @default null
+             */
             maker?: string | null;
         };
         /** Refusal */
@@ -1832,7 +1952,10 @@ export interface components {
             done: number;
             /** @default 0 */
             failed: number;
-            /** @default null */
+            /**
+             * @description None while it is not known.
+             * @default null
+             */
             total: number | null;
         };
         /**
@@ -1873,13 +1996,22 @@ export interface components {
             others?: components["schemas"]["Choice"][];
             /** @default {} */
             extra?: Record<string, never>;
-            /** @default true */
+            /**
+             * @description False when the stream ended before it said so.
+             * @default true
+             */
             is_complete?: boolean;
-            /** @default {} */
+            /**
+             * @description What the provider itself measured, such as Ollama's `eval_duration`.
+             * @default {}
+             */
             provider_timings_ns?: {
                 [key: string]: number;
             };
-            /** @default [] */
+            /**
+             * @description What could not be understood, in words.
+             * @default []
+             */
             warnings?: string[];
         };
         /**
@@ -1979,7 +2111,10 @@ export interface components {
          * @description When a target is tried again, and when the next one is. Never after the first byte of a reply was passed on.
          */
         Retry: {
-            /** @default 1 */
+            /**
+             * @description Tries of each target.
+             * @default 1
+             */
             attempts?: number;
             /**
              * @default [
@@ -1994,13 +2129,17 @@ export interface components {
              *     ]
              */
             on?: (("connect" | "timeout") | number)[];
-            /** @default 20 */
+            /**
+             * @description Longest `Retry-After` that is waited for, in seconds; a longer one goes to the next target at once.
+             * @default 20
+             */
             max_wait?: number;
         };
         /** RetryView */
         RetryView: {
             attempts: number;
             on: (("connect" | "timeout") | number)[];
+            /** @description Seconds. */
             max_wait: number;
         };
         /**
@@ -2008,7 +2147,10 @@ export interface components {
          * @description A whole route: what is left out takes its default.
          */
         RouteBody: {
-            /** @default null */
+            /**
+             * @description Another name renames the route.
+             * @default null
+             */
             name?: string | null;
             /** @default null */
             prefix?: string | null;
@@ -2024,7 +2166,10 @@ export interface components {
             targets?: components["schemas"]["Target"][];
             /** @default {} */
             retry?: components["schemas"]["Retry"];
-            /** @default null */
+            /**
+             * @description Moves the route among the edited ones; left out, it stays where it is, or comes last.
+             * @default null
+             */
             position?: number | null;
         };
         /**
@@ -2034,24 +2179,33 @@ export interface components {
         RouteView: {
             name: string;
             prefix: string | null;
+            /** @description Exact name, `prefix*`, or `*`; None: any, and requests that name none. */
             model: string | null;
+            /** @description Lower first. */
             priority: number;
             is_active: boolean;
             system: components["schemas"]["SystemView"];
             targets: components["schemas"]["TargetView"][];
             retry: components["schemas"]["RetryView"];
+            /** @description `file:PATH:LINE`, `edited`, or `demo`. */
             source: string;
             is_editable: boolean;
             read_only_reason: string | null;
+            /** @description Why it is left out although it was not switched off. */
             problem: string | null;
+            /** @description Among the edited routes; of two that match equally well the first wins. None for those of a file. */
             position: number | null;
+            /** @description Whose credential its first target gets: `env:NAME`, `vault:SLUG`, `aws:PROFILE`, `none`, or `client`. */
             key_source: string | null;
             key_state: ("client" | "configured" | "missing") | null;
+            /** @description Exchanges of the last 24 hours, at most 10,000; None while the store cannot be read. */
             hits: number | null;
+            /** @description Changes with the route; send it as `If-Match` so that no other's edit is overwritten unseen. */
             revision: string;
         };
         /** Routes */
         Routes: {
+            /** @description In the order in which they are asked. */
             items: components["schemas"]["RouteView"][];
         };
         /**
@@ -2060,7 +2214,10 @@ export interface components {
          */
         Row: {
             id: string;
-            /** @default 0 */
+            /**
+             * @description Rises with each commit that touched the row; 0 while it was never committed.
+             * @default 0
+             */
             seq: number;
             /**
              * @default waiting
@@ -2073,15 +2230,24 @@ export interface components {
             started_ns: number;
             /** @default null */
             duration_ns: number | null;
-            /** @default null */
+            /**
+             * @description Until the first byte of the reply's head.
+             * @default null
+             */
             first_byte_ns: number | null;
-            /** @default null */
+            /**
+             * @description Until the first delta that carries content (text, reasoning, tool call); streams only.
+             * @default null
+             */
             first_token_ns: number | null;
             /** @default null */
             last_token_ns: number | null;
             /** @default  */
             method: string;
-            /** @default  */
+            /**
+             * @description Path and query, credentials masked.
+             * @default
+             */
             path: string;
             /** @default null */
             status: number | null;
@@ -2099,17 +2265,32 @@ export interface components {
             model_asked: string | null;
             /** @default null */
             model_served: string | null;
-            /** @default null */
+            /**
+             * @description The route that was taken; None when none was.
+             * @default null
+             */
             route: string | null;
-            /** @default null */
+            /**
+             * @description What was spoken with the provider, when the call was translated.
+             * @default null
+             */
             upstream_dialect: string | null;
-            /** @default null */
+            /**
+             * @description What the provider was asked for, when a route renamed the model.
+             * @default null
+             */
             upstream_model: string | null;
-            /** @default 0 */
+            /**
+             * @description How much could not cross between the dialects.
+             * @default 0
+             */
             losses: number;
             /** @default null */
             is_streamed: boolean | null;
-            /** @default null */
+            /**
+             * @description The calling application, such as `claude-code` or `openai-python`.
+             * @default null
+             */
             client: string | null;
             /** @default null */
             client_version: string | null;
@@ -2119,13 +2300,25 @@ export interface components {
             origin: string;
             /** @default null */
             run: string | null;
-            /** @default null */
+            /**
+             * @description The id that the client itself gave the conversation.
+             * @default null
+             */
             session: string | null;
-            /** @default null */
+            /**
+             * @description Id of the conversation: that of its first exchange.
+             * @default null
+             */
             conversation: string | null;
-            /** @default null */
+            /**
+             * @description The exchange whose messages this one extends.
+             * @default null
+             */
             parent: string | null;
-            /** @default null */
+            /**
+             * @description Messages in the request.
+             * @default null
+             */
             turns: number | null;
             /** @default null */
             user: string | null;
@@ -2143,21 +2336,33 @@ export interface components {
             output: number | null;
             /** @default null */
             reasoning: number | null;
-            /** @default false */
+            /**
+             * @description The token figures are our estimate (shown with ≈), not the provider's.
+             * @default false
+             */
             is_estimated: boolean;
             /** @default null */
             stop_reason: ("end" | "error" | "length" | "other" | "pause" | "refusal" | "stop_sequence" | "tool_use") | null;
             /** @default null */
             native_stop_reason: string | null;
-            /** @default  */
+            /**
+             * @description Last text of the user, or the tool result that was sent; at most 240 characters.
+             * @default
+             */
             preview: string;
-            /** @default  */
+            /**
+             * @description First text of the reply, or `→ bash(…)`; at most 240 characters.
+             * @default
+             */
             reply_preview: string;
             /** @default 0 */
             tools_declared: number;
             /** @default [] */
             tools_called: string[];
-            /** @default [] */
+            /**
+             * @description Of: tools, image, audio, document, reasoning, refusal, retry, tunnel, compressed, altered, translated, partial, unparsed, warning.
+             * @default []
+             */
             flags: string[];
             /** @default 0 */
             attempts: number;
@@ -2170,7 +2375,10 @@ export interface components {
              * @enum {unknown}
              */
             capture: "full" | "none" | "partial";
-            /** @default null */
+            /**
+             * @description True when the bytes of both bodies and all headers that count went on as they came.
+             * @default null
+             */
             is_untouched: boolean | null;
             /** @default 0 */
             parser_version: number;
@@ -2203,11 +2411,17 @@ export interface components {
             effort?: string | null;
             /** @default null */
             thinking_budget?: number | null;
-            /** @default null */
+            /**
+             * @description `auto`, `none`, `required`, or `{"name": …}`.
+             * @default null
+             */
             tool_choice?: unknown;
             /** @default null */
             parallel_tools?: boolean | null;
-            /** @default null */
+            /**
+             * @description `json`, or `{"schema": …, "name": …, "strict": …}`.
+             * @default null
+             */
             response_format?: unknown;
             /** @default null */
             service_tier?: string | null;
@@ -2247,12 +2461,17 @@ export interface components {
             is_password_required: boolean;
             setup_version: number;
             in_flight: number;
+            /** @description Exchanges whose capture was stopped since the gateways began. */
             capture_drops: number;
             lag: components["schemas"]["Lag"];
             gateways: components["schemas"]["GatewayView"][];
+            /** @description None while the store cannot be read; `problems` says why. */
             storage: components["schemas"]["Storage"] | null;
+            /** @description What the next run of retention would delete. */
             retention: components["schemas"]["Preview"] | null;
+            /** @description Highest precedence first. */
             config_files: string[];
+            /** @description What is wrong now, in words; empty when all is well. */
             problems: string[];
             reparse: components["schemas"]["ReparseProgress"];
         };
@@ -2262,14 +2481,19 @@ export interface components {
          */
         Storage: {
             rows: number;
+            /** @description Exchanges whose bodies are kept. */
             bodies: number;
             oldest_ns: number | null;
             newest_ns: number | null;
+            /** @description Bytes of all bodies kept, as they went over the wire. */
             raw_bytes: number;
+            /** @description `segments`, `nodes`, `replies`, `facts`, `search`. */
             kinds: {
                 [key: string]: number;
             };
+            /** @description The database with its log. */
             file_bytes: number;
+            /** @description Of it, pages that wait to be used again or given back. */
             free_bytes: number;
         };
         /**
@@ -2280,9 +2504,12 @@ export interface components {
             n: number;
             offset: number;
             bytes: number;
+            /** @description When its last byte came, since the exchange's start. */
             at_ns: number | null;
+            /** @description Since the frame before. */
             gap_ns: number | null;
             type: string | null;
+            /** @description The first 2,000 signs of what the frame says. */
             data: string;
             is_cut: boolean;
         };
@@ -2303,7 +2530,10 @@ export interface components {
             replace?: components["schemas"]["Replacement"][];
             /** @default  */
             append?: string;
-            /** @default false */
+            /**
+             * @description Append a short summary of how far the conversation has come.
+             * @default false
+             */
             progress?: boolean;
         };
         /** SystemView */
@@ -2314,16 +2544,25 @@ export interface components {
         };
         /** Target */
         Target: {
+            /** @description Slug. */
             provider: string;
-            /** @default null */
+            /**
+             * @description Left out: the client's, when the provider speaks it (then nothing is translated), else the provider's first.
+             * @default null
+             */
             dialect?: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
-            /** @default null */
+            /**
+             * @description Left out: the name that the client asked for.
+             * @default null
+             */
             model?: string | null;
         };
         /** TargetView */
         TargetView: {
             provider: string;
+            /** @description None: the client's, when the provider speaks it, else the provider's first. */
             dialect: ("anthropic_messages" | "bedrock_converse" | "bedrock_invoke" | "gemini_generate" | "ollama_chat" | "openai_chat" | "openai_responses") | null;
+            /** @description None: the name that the client asked for. */
             model: string | null;
         };
         /** Text */
@@ -2335,7 +2574,10 @@ export interface components {
             /** @default {} */
             extra?: Record<string, never>;
             text: string;
-            /** @default [] */
+            /**
+             * @description Citations and the like, in the wire's spelling.
+             * @default []
+             */
             annotations?: unknown[];
         };
         /** Timeline */
@@ -2371,7 +2613,10 @@ export interface components {
             name: string;
             /** @default null */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description JSON Schema of the arguments, as sent; None for tools that have none.
+             * @default null
+             */
             schema?: unknown;
             /**
              * @default function
@@ -2397,7 +2642,10 @@ export interface components {
             id?: string | null;
             /** @default  */
             name?: string;
-            /** @default  */
+            /**
+             * @description JSON text as the model wrote it (it may be broken); for `custom` tools any text.
+             * @default
+             */
             arguments?: string;
             /**
              * @default function
@@ -2463,11 +2711,17 @@ export interface components {
             cache_write_5m?: number | null;
             /** @default null */
             cache_write_1h?: number | null;
-            /** @default null */
+            /**
+             * @description All that came out, `reasoning` included.
+             * @default null
+             */
             output?: number | null;
             /** @default null */
             reasoning?: number | null;
-            /** @default null */
+            /**
+             * @description The provider's own figures, in the wire's spelling.
+             * @default null
+             */
             native?: unknown;
         };
         /**

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document: FastAPI's routes with the schemas that msgspec derives from the Structs.
 
 `python -m dragoman.api.openapi` prints it; `frontend/openapi.json` is that print, and a test keeps both equal.
+Fields are described by the text that stands under them in the code.
 Promise: a field that is always sent is `required`, so that a client never has to test for its absence.
 """
 
@@ -13,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 
 from dragoman.api import schemas
 from dragoman.api.answers import SCHEMA_REF
+from dragoman.api.field_texts import field_texts
 
 TAGS = [
     {"name": "exchanges", "description": "What was recorded."},
@@ -48,6 +50,9 @@ def _schemas() -> dict[str, Any]:
     kinds = [*schemas.ANSWERS, *schemas.BODIES]
     derived, components = msgspec.json.schema_components(kinds, ref_template=SCHEMA_REF)
     components["Delta"] = derived[kinds.index(schemas.Delta)]
+    for struct in _structs(tuple(kinds)):
+        for name, said in field_texts(struct).items():
+            components[struct.__name__]["properties"][name]["description"] = said
     sent_whole = {struct.__name__ for struct in _structs(schemas.ANSWERS) if not struct.__struct_config__.omit_defaults}
     for name, schema in components.items():
         if name in sent_whole and "properties" in schema:
