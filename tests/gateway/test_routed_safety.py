@@ -1,7 +1,9 @@
 """Routed calls under hard conditions: whose key goes where, who leaves when, and what no method may do."""
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from dragoman.records.control import Breaker
 from dragoman.records.route import Retry, Route, Target
 from dragoman.records.setup import Auth, Provider, Setup
 from fakes.gateway import RunningGateway, running_gateway
-from fakes.upstream import FakeUpstream
+from fakes.upstream import FakeUpstream, dechunk
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 NO = b"HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\nno"
@@ -186,3 +188,69 @@ async def test_many_attempts_and_two_views_alternate_on_one_connection(tmp_path:
                 await running.closed(reply.exchange)
                 assert len(running.of(reply.exchange, AttemptOpened)) == 1
         assert upstream.connection_count == 1
+
+
+async def test_keys_in_a_provider_s_words_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_KEY", "sk-ours-0123456789")
+    body = b"Incorrect key: sk-ours-0123456789 or sk-client-0123456789"
+    refusal = b"HTTP/1.1 429 No\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    async with FakeUpstream() as one:
+        one.reply(refusal)
+        entries = [
+            entry("one", one.url, auth=Auth(scheme="bearer", key_env="OUR_KEY")),
+            Provider(slug="gone", base_url="http://127.0.0.1:1"),
+        ]
+        async with running_gateway(tmp_path, setup=to("one", "gone"), providers=entries) as running:
+            async with running.client() as client:
+                reply = await client.ask(post(extra=b"x-api-key: sk-client-0123456789\r\n"))
+            await running.closed(reply.exchange)
+            record = running.journal_bytes()
+        assert b"Incorrect key: " in reply.body
+        for place in (reply.body, record):
+            assert b"sk-ours-0123456789" not in place
+            assert b"sk-client-0123456789" not in place
+
+
+class Disk:
+    """A sink that is full after `room` bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, fd: int, buffers: list[bytes]) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, "no space left")
+        written = os.write(fd, b"".join(buffers)[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("room", [0, 100, 400, 900, 1500, 2500, 4000, 8000])
+async def test_a_full_disk_stops_no_translated_stream(tmp_path: Path, room: int) -> None:
+    delta = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
+    stream = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    ended = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    question = BODY.replace(b'"max', b'"stream":true,"max')
+    disk = Disk(10**9)
+    async with (
+        FakeUpstream() as one,
+        running_gateway(tmp_path, setup=to("one"), providers=[entry("one", one.url)], sink=disk) as running,
+        running.client() as client,
+    ):
+        disk.room = room
+        await client.send(post(question, path=b"/v1/messages"))
+        call = await one.call()
+        await call.send(stream)
+        for _ in range(20):
+            await call.send(b"%x\r\n%b\r\n" % (len(delta), delta))
+            await asyncio.sleep(0)
+        await call.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(ended), ended))
+        reply = await client.reply()
+        assert reply.status == 200
+        assert b"word " in dechunk(reply.body)
+        assert dechunk(reply.body).endswith(b'{"type":"message_stop"}\n\n')
+        disk.room = 10**9
+        one.reply(WHOLE)
+        assert (await client.ask(post(path=b"/v1/messages"))).status == 200
+        assert not running.gateway.exchanges
+        assert running.gateway.held_bytes == 0

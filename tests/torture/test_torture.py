@@ -8,12 +8,15 @@ import asyncio
 import os
 import random
 import signal
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from dragoman.canonical import PartGrew, PartStarted, Text
 from dragoman.clock import SystemClock
+from dragoman.dialects import ALL
 from dragoman.events.bus import Bus
 from dragoman.keeper.ingest import Ingest
 from dragoman.store import Store
@@ -32,6 +35,18 @@ SEED = 20261121
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
 
 _TARGETS = (["g0"], ["_keeper"], ["g0", "_keeper"], ["g1"], ["g0", "g1", "_keeper"])
+
+
+ROUTES = [{"name": "all", "model": "sim-*", "targets": [{"provider": "gone"}, {"provider": "claude"}]}]
+"""Each call is translated, after a target that is not there."""
+
+
+def routed_providers(url: str) -> list[dict[str, object]]:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    claude = {"slug": "claude", "base_url": url, "dialects": ["anthropic_messages"]}
+    return [claude, {"slug": "gone", "base_url": gone, "dialects": ["openai_chat"]}, *simulator_as_provider(url)]
 
 
 def kill(dragoman: Dragoman, words: list[str]) -> None:
@@ -85,12 +100,37 @@ def read_record(data_dir: Path, received: list[Received]) -> None:
             assert store.request_body(one.exchange) == one.request.partition(b"\r\n\r\n")[2]
             if one.is_whole:
                 assert stored == one.body
+                assert row.state == "done", f"{one.exchange}: whole, but {row.state}"
             else:
                 assert row.state in ("interrupted", "error", "stopped"), f"{one.exchange}: cut, but {row.state}"
         states = Counter(row.state for row in rows)
         print(f"{len(received)} exchanges by {CLIENTS} clients, {len(rows)} on record: {dict(states)}")
         report = store.verify()
         assert report.failures == []
+
+
+def compare_views(data_dir: Path, received: list[Received]) -> None:
+    """Compare what clients were told with what the provider said: no more, and the same where both are whole."""
+    with Store(f"sqlite:///{data_dir / 'dragoman.db'}") as store:
+        for one in received:
+            upstream = store.upstream_response_body(one.exchange) if one.exchange else None
+            if upstream is None or one.exchange is None:
+                assert not one.body or one.status >= 400, f"{one.exchange}: the provider's reply is not on record"
+                continue
+            said = text_of("anthropic_messages", upstream)
+            told = text_of("openai_chat", one.body)
+            assert said.startswith(told), f"{one.exchange}: the client was told what the provider did not say"
+            if one.is_whole:
+                assert told == said
+                assert told
+
+
+def text_of(dialect: str, body: bytes) -> str:
+    if body.startswith(b"{"):
+        return "".join(part.text for part in ALL[dialect].parse_reply(body).message.parts if isinstance(part, Text))
+    deltas = ALL[dialect].decoder().feed(body)
+    begun = "".join(one.value.text for one in deltas if isinstance(one, PartStarted) and isinstance(one.value, Text))
+    return begun + "".join(one.text for one in deltas if isinstance(one, PartGrew))
 
 
 def pages(store: Store):
@@ -124,6 +164,24 @@ def test_killing_gateway_and_keeper_loses_nothing(tmp_path: Path) -> None:
     read_record(tmp_path / "data", received)
     cut = sum(not one.is_whole for one in received)
     assert cut or ROUNDS == 0, "no exchange was cut: the kills missed the load"
+
+
+def test_killing_both_in_translated_calls_loses_nothing(tmp_path: Path) -> None:
+    chance = random.Random(SEED + 1)
+    received: list[Received] = []
+    with (
+        running_simulator() as simulator,
+        running_dragoman(
+            tmp_path, providers=routed_providers(simulator.url), settings=SETTINGS | {"routes": ROUTES}, flags=FLAGS
+        ) as dragoman,
+    ):
+        for number in range(ROUNDS):
+            received += asyncio.run(play_round(dragoman, number, chance))
+        dragoman.wait_ready()
+        assert dragoman.stop() == 0
+    read_record(tmp_path / "data", received)
+    compare_views(tmp_path / "data", received)
+    assert any(not one.is_whole for one in received) or ROUNDS == 0, "no exchange was cut: the kills missed the load"
 
 
 def test_a_keeper_that_stands_still_is_not_noticed_and_catches_up(tmp_path: Path) -> None:

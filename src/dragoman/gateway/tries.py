@@ -16,9 +16,10 @@ from dragoman.gateway.recorder import Recorder
 from dragoman.gateway.request import PANIC, Refusal, Request
 from dragoman.gateway.retrying import NEVER, Failed, backoff_s, failed_by_status, may_repeat
 from dragoman.gateway.tried_relay import TriedRelay
-from dragoman.gateway.upstream import Upstream
+from dragoman.gateway.upstream import CREDENTIAL_HEADERS, Upstream
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.journal.format import Ending
+from dragoman.records.redaction import mask_header
 from dragoman.records.route import Retry, RetryReason, Route
 from dragoman.tasks import spawn
 from dragoman.wire.headers import Fields
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 IN_THREAD_BYTES = 256 * 1024
 """A longer body is read and rewritten in a thread, so that other calls need not wait."""
 
+_SHORTEST_KEY = 8
 _T = TypeVar("_T")
 
 
@@ -95,6 +97,7 @@ class TryingExchange(GatheredExchange):
             failed = await self._try_once(call)
             if failed is None or self.is_over:
                 return None
+            failed = failed._replace(message=self._without_keys(failed.message))
             self._tell_breaker(failed)
             if self.client.has_left:
                 self._connecting = None
@@ -109,6 +112,17 @@ class TryingExchange(GatheredExchange):
                 return failed
             if not await self._wait(wait_s):
                 return None
+
+    def _without_keys(self, message: str) -> str:
+        """Mask in a provider's words the keys that it may have been sent: some repeat them in their errors."""
+        given = [(one.low, one.value) for one in self.head.fields if one.low in CREDENTIAL_HEADERS]
+        if self.upstream.credential is not None:
+            given.append(self.upstream.credential)
+        for name, value in given:
+            key = value.split(b" ")[-1]
+            if len(key) >= _SHORTEST_KEY:
+                message = message.replace(key.decode("latin-1"), mask_header(name, key).decode("latin-1"))
+        return message
 
     def _is_followed(self, failed: Failed) -> bool:
         """Say whether another attempt follows a failed one."""
