@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,3 +128,12 @@ def test_a_field_without_its_beta_flag_is_lost_to_bedrock(routed: Dragoman) -> N
     sent = json.loads(routed.raw(f"/api/exchanges/{name}/upstream/request"))
     assert {"anthropic_beta", "context_management"}.isdisjoint(sent)
     assert lost(detail) == ["$.context_management"]
+
+
+@pytest.mark.parametrize("target", ["openai_chat", "openai_responses"])
+def test_a_user_that_is_longer_than_openai_takes_is_hashed(routed: Dragoman, target: str) -> None:
+    shape = AGENT_TURNS[0]
+    _, name, detail = send(routed, shape, "shell", target)
+    sent = json.loads(routed.raw(f"/api/exchanges/{name}/upstream/request"))
+    assert sent["user"] == sha256(json.loads(shape.body)["metadata"]["user_id"].encode()).hexdigest()
+    assert "$.metadata.user_id" in lost(detail)

@@ -5,6 +5,8 @@ leading system messages become `instructions`, tools are flat, nothing is stored
 comes back encrypted, so that the client can carry it.
 """
 
+from hashlib import sha256
+
 import msgspec
 
 from dragoman.canonical import Message, Prompt, Settings, Text
@@ -28,7 +30,7 @@ _MIN_OUTPUT = 16
 (hindsight#58, inspect_evals#694; seen 2026-11-21)."""
 
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
-_MAX_USER = 128
+_MAX_USER = 64
 """Longest `safety_identifier` (openai 3.52.0, ResponseCreateParams)."""
 
 
@@ -154,8 +156,8 @@ def _settings_here(prompt: Prompt, target: RequestTarget, out: Writing) -> Setti
         out.lose(setting_path("service_tier"), f"{NAME} has no such tier")
         changes["service_tier"] = None
     if settings.user is not None and len(settings.user) > _MAX_USER:
-        out.lose(setting_path("user"), f"{NAME} takes at most {_MAX_USER} signs")
-        changes["user"] = None
+        out.lose(setting_path("user"), f"longer than {_MAX_USER} signs; its hash was sent")
+        changes["user"] = sha256(settings.user.encode()).hexdigest()
     if not isinstance(settings.metadata, dict) or settings.metadata.keys() <= {"user_id"}:
         changes["metadata"] = None  # Anthropic's `metadata.user_id` is the user, which is said already
     if not prompt.tools:
