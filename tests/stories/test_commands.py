@@ -76,6 +76,11 @@ def test_a_wrong_query_is_misuse(place: Path) -> None:
     done = run(place, "export", "colour:red")
     assert done.returncode == 2
     assert "colour" in done.stderr
+    assert not done.stdout  # no half of a document
+
+
+def test_an_export_of_nothing_is_a_whole_document(place: Path) -> None:
+    assert json.loads(run(place, "export", "status:599").stdout) == []
 
 
 def test_verify_rebuilds_every_body(place: Path) -> None:

@@ -123,7 +123,7 @@ def _provider(provider: Provider, data_dir: Path) -> Finding:
     what = f"provider {provider.slug}"
     upstream = provider_upstream(provider, data_dir)
     if upstream.fault is not None:
-        return Finding(what, "failed", upstream.fault)
+        return Finding(what, "failed", upstream.fault.removeprefix(f"{what} "))
     proxy = upstream.address.proxy
     if proxy is not None:
         return _proxy(what, provider, proxy.host, proxy.port)

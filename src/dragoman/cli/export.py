@@ -80,10 +80,12 @@ def _write(record: Record, ids: Iterable[str], form: Form, write: options.Write)
 
 
 def _write_array(head: bytes, items: Iterable[bytes], tail: bytes, write: options.Write) -> None:
-    write(head)
-    for number, item in enumerate(items):
-        write(b",\n" + item if number else item)
-    write(tail)
+    """Write nothing before the first item is there, so that a wrong query leaves no half of a document."""
+    before = head
+    for item in items:
+        write(before + item)
+        before = b",\n"
+    write(head + tail if before is head else tail)
 
 
 def _compact(document: bytes) -> bytes:
