@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from dragoman.gateway.breaker import FAILURES
-from dragoman.journal.format import Alteration, AttemptOpened
+from dragoman.journal.format import Alteration, AttemptOpened, UpstreamBody
 from dragoman.records.control import Breaker
 from dragoman.records.route import Retry, Route, Target
 from dragoman.records.setup import Auth, Provider, Setup
@@ -254,3 +255,39 @@ async def test_a_full_disk_stops_no_translated_stream(tmp_path: Path, room: int)
         assert (await client.ask(post(path=b"/v1/messages"))).status == 200
         assert not running.gateway.exchanges
         assert running.gateway.held_bytes == 0
+
+
+@pytest.mark.parametrize("coding", [b"foo", b"gzip", b"zstd, br"])
+async def test_a_body_that_nobody_can_unfold_passes_as_it_came(tmp_path: Path, coding: bytes) -> None:
+    async with FakeUpstream() as one:
+        one.reply(WHOLE)
+        async with (
+            running_gateway(tmp_path, setup=to("one"), providers=[entry("one", one.url)]) as running,
+            running.client() as client,
+        ):
+            for body in (b"\x00\x01\x02", BODY, b""):
+                reply = await client.ask(post(body, extra=b"Content-Encoding: " + coding + b"\r\n"))
+                assert reply.status == 200
+                assert one.received[-1].body == body
+                assert one.received[-1].header(b"content-encoding") == coding
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+async def test_a_pin_in_the_client_s_own_name_is_on_record(tmp_path: Path, is_folded: bool) -> None:
+    body = BODY.replace(b'"m"', b'"kimi@groq"')
+    given = gzip.compress(body) if is_folded else body
+    extra = b"Content-Encoding: gzip\r\n" if is_folded else b""
+    async with FakeUpstream() as one:
+        one.reply(WHOLE)
+        entries = [entry("one", one.url)]
+        async with (
+            running_gateway(tmp_path, setup=to("one"), providers=entries) as running,
+            running.client() as client,
+        ):
+            with pytest.MonkeyPatch.context() as patch:  # pins are for brokers; here every host is one
+                patch.setattr("dragoman.dialects.pins.pin", lambda asked, _: {**asked, "provider": {"order": ["groq"]}})
+                reply = await client.ask(post(given, extra=extra))
+            await running.closed(reply.exchange)
+            (noted,) = running.of(reply.exchange, UpstreamBody)
+        assert noted.data == one.received[0].body != given
+        assert one.received[0].header(b"content-encoding") is None

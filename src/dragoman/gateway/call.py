@@ -74,6 +74,22 @@ class Question:
         return self._plain
 
     @property
+    def readable(self) -> bytes | None:
+        """The body without its content coding where it may be JSON and can be unfolded; such a one alone is edited."""
+        if not self.is_json:
+            return None
+        try:
+            return self.plain
+        except CannotCall:
+            return None
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it carries what other makers sealed, in our wrapper."""
+        is_prompt = (self.request.way.dialect, self.request.way.endpoint) in PROMPT_ENDPOINTS
+        return is_prompt and (plain := self.readable) is not None and is_wrapped_in(plain)
+
+    @property
     def prompt(self) -> Prompt:
         """The body in the canonical form. Raises CannotCall."""
         if self._prompt is None:
@@ -231,7 +247,9 @@ def needs_work(plan: Plan, question: Question, route: Route, target: Target) -> 
     """Say whether making this call reads the whole body."""
     upstream = plan.provider(target.provider)
     dialect = target_dialect(target, upstream.dialects, question.request.way.dialect) if upstream else None
-    changes = _has_edits(route.system) or target.model is not None or is_wrapped_in(question.body)
+    changes = (
+        _has_edits(route.system) or target.model is not None or question.is_sealed or "@" in (question.model or "")
+    )
     return changes or dialect != question.request.way.dialect
 
 
@@ -259,7 +277,7 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
         if _has_edits(route.system) and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
             body = _with_edits(question, route.system)
             done += ["system edited"] if body is not question.plain else []
-        if is_wrapped_in(question.plain) and (way.dialect, way.endpoint) in PROMPT_ENDPOINTS:
+        if question.is_sealed:
             given = body if done else question.plain
             body = _without_foreign_seals(question, given)
             done += ["reasoning that others sealed: left out"] if body != given else []
@@ -267,7 +285,8 @@ def _untranslated(question: Question, upstream: Upstream, route: Route, target: 
             path, body = _renamed(question, body if done else question.plain, target.model)
             done.append(f"model: {question.model or 'none'} -> {target.model}")
     model = target.model or question.model or ""
-    if question.is_json and (pinned := _pinned(upstream, body if done else question.plain, model)) is not None:
+    plain = body if done else question.readable
+    if plain is not None and (pinned := _pinned(upstream, plain, model)) is not None:
         body = pinned
         done.append(f"pinned: {model}")
     call = Call(upstream, _place(upstream, way, path, model), body if done else question.body)

@@ -192,9 +192,8 @@ class RoutedExchange(TryingExchange):
         if target is None or route is None:
             assert self.way.upstream is not None
             return plain_call(question, self.way.upstream, self.way.target)
-        if not needs_work(self._plan, question, route, target):
-            return make_call(self._plan, question, route, target)
-        call = await self._off_the_loop(len(question.body), make_call, self._plan, question, route, target)
+        size = len(question.body) if needs_work(self._plan, question, route, target) else 0
+        call = await self._off_the_loop(size, make_call, self._plan, question, route, target)
         call.is_rewritten = call.body is not question.body
         return call
 
