@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dragoman.errors import BadConfig
-from dragoman.security.vault import delete_key, has_key, read_key, write_key
+from dragoman.security.vault import delete_key, read_key, write_key
 
 SECRET = "sk-planted-8f14e45f"
 
@@ -18,7 +18,6 @@ def test_a_credential_comes_back_and_goes(tmp_path: Path) -> None:
     write_key(tmp_path, "openai", SECRET)
     write_key(tmp_path, "anthropic", "other")
     assert read_key(tmp_path, "openai") == SECRET
-    assert has_key(tmp_path, "openai")
     delete_key(tmp_path, "openai")
     assert read_key(tmp_path, "openai") is None
     assert read_key(tmp_path, "anthropic") == "other"

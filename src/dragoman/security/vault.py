@@ -41,10 +41,6 @@ def read_key(data_dir: Path, slug: str) -> str | None:
         ) from error
 
 
-def has_key(data_dir: Path, slug: str) -> bool:
-    return slug in _entries(data_dir)
-
-
 def write_key(data_dir: Path, slug: str, value: str) -> None:
     nonce = os.urandom(_NONCE_BYTES)
     sealed = nonce + _cipher(data_dir).encrypt(nonce, value.encode(), slug.encode())

@@ -25,7 +25,6 @@ _get_plain = attrgetter(*_PLAIN)
 _get_lists = attrgetter(*_LISTS)
 _LOSSES = (*_PLAIN, *_LISTS).index("losses")
 _ORDER = [(*_PLAIN, *_LISTS).index(name) for name in FIELDS]
-_LIST_PLACES = [FIELDS.index(name) for name in _LISTS]
 _strings = msgspec.json.Decoder(list[str])
 
 Facts = msgspec.defstruct(

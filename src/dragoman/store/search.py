@@ -37,7 +37,6 @@ _ID = re.compile(rb"[a-z]{2,9}_[A-Za-z0-9_-]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
 _DATA_URL = re.compile(rb"data:[^,]{0,100};base64,")
 _NO_SPACES = re.compile("[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
-_WORD = re.compile(r"\w")
 
 
 def create(connection: sa.Connection) -> None:
@@ -93,10 +92,6 @@ def fold(text: str) -> str:
 def document(texts: Iterable[str]) -> str:
     """Put the texts of one exchange together."""
     return "\n".join(text for text in texts if text)
-
-
-def has_words(text: str) -> bool:
-    return _WORD.search(text) is not None
 
 
 def match_expression(texts: Iterable[str]) -> str:

@@ -36,8 +36,6 @@ _KINDS = (
     *("text", "functionCall", "functionResponse", "inlineData", "fileData", "executableCode"),
     *("codeExecutionResult", "toolCall", "toolResponse"),
 )
-_SERVERS_CALLS = {"executableCode": "code_execution", "toolCall": "toolType"}
-_SERVERS_RESULTS = {"codeExecutionResult": "code_execution", "toolResponse": "toolType"}
 _FILES = "generativelanguage.googleapis.com/"
 """Where files lie that were handed to Google, and that nobody else can fetch."""
 _STANDARD = str.maketrans("-_", "+/")

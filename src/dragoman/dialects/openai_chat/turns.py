@@ -17,7 +17,6 @@ from dragoman.dialects.openai_chat.parts import FOREIGN, PartWriter, Placed
 
 NO_RESULT = "(no result)"
 _ERROR = "Error: "
-_ERROR_ALONE = "Error"
 
 
 class _Turn(msgspec.Struct):
