@@ -14,6 +14,9 @@ NOISE = frozenset(
     }
 )
 
+SAYS_NOTHING = {"detail": "auto"}
+"""Fields with the value that leaves the choice to the model: OpenAI's SDK demands that they are sent."""
+
 REPLY_NOISE = frozenset(
     {
         # the request's echo and the service's own notes

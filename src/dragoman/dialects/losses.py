@@ -16,7 +16,7 @@ import msgspec
 
 from dragoman.canonical import AnyPart, Extra, Loss, Prompt, Reply, Tool, ToolResult
 from dragoman.dialects.base import Dialect
-from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SETTINGS, SHARED, TOOLS
+from dragoman.dialects.loss_tables import CARRIED, NOISE, REPLY_NOISE, SAYS_NOTHING, SETTINGS, SHARED, TOOLS
 
 _PLACE = re.compile(r"messages\[(\d+)\](?:\.parts\[(\d+)\])?")
 _TOOL = re.compile(r"tools\[(\d+)\]")
@@ -139,7 +139,7 @@ def _lost_keys(extra: Extra, source: str, target: str, *, is_reply: bool = False
 
 
 def _lost_below(key: str, value: Any, kept: frozenset[str]) -> Iterator[str]:
-    if key in kept or not value:
+    if key in kept or not value or SAYS_NOTHING.get(key) == value:
         return
     below = {one[len(key) + 1 :] for one in kept if one.startswith(key + ".")}
     if not below or not isinstance(value, dict):
