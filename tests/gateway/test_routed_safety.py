@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dragoman.gateway.breaker import FAILURES
+from dragoman.gateway.routed import RoutedExchange
 from dragoman.journal.format import Alteration, AttemptOpened, UpstreamBody
 from dragoman.records.control import Breaker
 from dragoman.records.route import Retry, Route, Target
@@ -291,3 +292,44 @@ async def test_a_pin_in_the_client_s_own_name_is_on_record(tmp_path: Path, is_fo
             (noted,) = running.of(reply.exchange, UpstreamBody)
         assert noted.data == one.received[0].body != given
         assert one.received[0].header(b"content-encoding") is None
+
+
+@pytest.mark.parametrize("path", [b"/v1/messages", b"/v1/responses", b"/api/chat"])
+async def test_a_running_translated_stream_holds_no_conversation(tmp_path: Path, path: bytes) -> None:
+    talk = [{"role": "user" if at % 2 == 0 else "assistant", "content": f"turn {at}"} for at in range(9)]
+    system: dict[str, Any] = {"instructions": "Be brief."} if path == b"/v1/responses" else {}
+    name = "input" if path == b"/v1/responses" else "messages"
+    question = json.dumps({"model": "m", "max_tokens": 9, "stream": True, name: talk, **system}).encode()
+    delta = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
+    ended = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with (
+        FakeUpstream() as one,
+        running_gateway(tmp_path, setup=to("one"), providers=[entry("one", one.url)]) as running,
+        running.client() as client,
+    ):
+        await client.send(post(question, path=path))
+        call = await one.call()
+        await call.send(head + b"%x\r\n%b\r\n" % (len(delta), delta))
+        await client.head()
+        await client.until(b"word ")
+        (exchange,) = running.gateway.exchanges.values()
+        assert isinstance(exchange, RoutedExchange)
+        assert exchange._question is None
+        assert exchange._call is not None
+        assert exchange._call.prompt is not None
+        assert [message.role for message in exchange._call.prompt.messages] == ["system"] * len(system)
+        assert running.gateway.held_bytes == 0
+        await call.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(ended), ended))
+        rest = await client.until(b"0\r\n\r\n")
+        assert (b'"instructions":"Be brief."' in rest) == bool(system)
+
+
+async def test_a_provider_that_is_removed_has_no_breaker(tmp_path: Path) -> None:
+    async with FakeUpstream() as one:
+        entries = [entry("one", one.url), entry("two", one.url)]
+        async with running_gateway(tmp_path, setup=to("one", "two"), providers=entries) as running:
+            for _ in range(FAILURES):
+                running.gateway.breakers.failed("one", "down")
+            running.change(providers=entries[1:])
+            assert running.gateway.breakers.shown() == []

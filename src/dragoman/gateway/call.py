@@ -166,7 +166,7 @@ class Call:
         self.asked = ""
         """The name that the client asked for."""
         self.prompt: Prompt | None = None
-        """What the client asked, where the call is translated."""
+        """What the client asked, without the conversation, where the call is translated."""
         self.losses: list[Loss] = []
         self.alterations: list[str] = []
         """What the route did, in words."""
@@ -404,7 +404,7 @@ def _translated(question: Question, upstream: Upstream, route: Route, target: Ta
     call.dialect = dialect
     call.model = target.model
     call.asked = question.model or ""
-    call.prompt = question.prompt
+    call.prompt = _without_talk(question.prompt)
     call.losses = made.losses
     call.alterations = [f"translated: {source} -> {dialect}"]
     if target.model is not None and target.model != question.model:
@@ -425,6 +425,12 @@ def _with_betas(question: Question, prompt: Prompt, dialect: str) -> Prompt:
     from dragoman.dialects.bedrock_invoke.betas import with_betas
 
     return with_betas(prompt, header.decode("latin-1"))
+
+
+def _without_talk(prompt: Prompt) -> Prompt:
+    """Keep of a prompt what a reply may repeat: tools, settings and instructions; it is held for as long as it runs."""
+    kept = [one for one in prompt.messages if one.role in ("system", "developer")]
+    return msgspec.structs.replace(prompt, messages=kept)
 
 
 def _is_openais(upstream: Upstream) -> bool:

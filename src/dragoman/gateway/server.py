@@ -100,7 +100,8 @@ class Gateway:
         if setup.version < self.plan.setup.version:
             return
         before = {provider.slug: provider for provider in self.plan.setup.providers}
-        self.breakers.forget(one.slug for one in setup.providers if one != before.get(one.slug))
+        after = {provider.slug: provider for provider in setup.providers}
+        self.breakers.forget(slug for slug in before | after if before.get(slug) != after.get(slug))
         self.requests = self._plan_for(setup)
         self.journal.settings = setup.journal
         self.pool.forget_contexts()
