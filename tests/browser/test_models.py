@@ -203,10 +203,13 @@ def test_health_and_breaker_of_a_provider_are_shown(edited: Dragoman, open_page)
     dead = page.get_by_role("article").filter(has_text=NOBODY)
     expect(dead.get_by_title(re.compile("^fails"))).to_be_visible()
     expect(dead).to_contain_text("Last error")
-    expect(dead).to_contain_text("left out")
+    expect(dead).to_contain_text(re.compile("left out|let through"))
     alive = page.get_by_role("article").filter(has_text="/sim")
     expect(alive.get_by_title(re.compile("^works"))).to_be_visible()
     expect(alive).to_contain_text("median")
+    dead.get_by_role("link", name=re.compile("^Last error")).click()
+    expect(row(page, "Nobody is there").first).to_be_visible()
+    expect(row(page, "Somebody is there")).to_have_count(0)
 
 
 def test_the_address_of_a_provider_is_copied(routed: Dragoman, open_page) -> None:

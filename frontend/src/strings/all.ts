@@ -246,8 +246,8 @@ export const t = {
     healthTitle: (requests: number) => `${many(requests, 'request', 'requests')} in the last hour`,
     latency: (text: string) => `median ${text}`,
     lastError: (ago: string, text: string) => `Last error (${ago}): ${text}`,
+    lastErrorTitle: 'Show what failed in the last hour',
     breaker: {
-      closed: 'asked normally',
       open: (seconds: number) => (seconds > 0 ? `left out for ${seconds} s more` : 'left out'),
       half_open: 'one request is let through to see',
     },
