@@ -125,3 +125,10 @@ def test_losses_fit_into_their_header_and_say_how_many_more(count: int) -> None:
     shown = [one for one in told if isinstance(one, list)]
     more = told[-1]["more"] if len(shown) < len(told) else 0
     assert len(shown) + more == count
+
+
+def test_no_sign_of_a_client_s_field_breaks_the_line() -> None:
+    line = losses_line([Loss(path="$.a\r\nx: y\x7f\0\u2028\ud800", reason="no word for it")])
+    assert line.count(b"\r\n") == 1
+    assert all(32 <= sign < 127 for sign in line[:-2])
+    assert json.loads(line.partition(b": ")[2])[0][0] == "$.a\r\nx: y\x7f\0\u2028\ud800"

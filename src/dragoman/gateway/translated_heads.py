@@ -158,4 +158,5 @@ def losses_line(losses: list[Loss]) -> bytes:
             shown.append({"more": len(losses) - at})
             break
         shown.append(item)
-    return b"x-dragoman-losses: " + json.dumps(shown, separators=(",", ":")).encode() + b"\r\n"
+    text = json.dumps(shown, separators=(",", ":")).replace("\x7f", "\\u007f")  # the one sign that JSON lets stand bare
+    return b"x-dragoman-losses: " + text.encode() + b"\r\n"
