@@ -406,8 +406,10 @@ async def test_a_missing_key_is_told_and_the_next_target_taken(tmp_path: Path) -
             second.reply(OK)
             assert (await ask(gateway, post(BODY))).body == b"ok"
             reply = await ask(gateway, post(BODY.replace(b"gpt", b"o")))
+            closed = await gateway.closed(reply.exchange)
         assert reply.status == 401
         assert b"NOT_SET_ANYWHERE" in reply.body
+        assert (closed.error_code, closed.route) == ("no_credential", setup.routes[1].name)
 
 
 async def test_a_websocket_is_refused_where_a_route_decides_by_the_model(tmp_path: Path) -> None:

@@ -345,3 +345,11 @@ def test_a_later_try_s_losses_stand_in_place_of_an_earlier_one_s() -> None:
     )
     assert [one.path for one in made.detail.losses] == ["$.tool_choice"]
     assert made.upstream_request == b"{}"
+
+
+def test_a_routed_call_without_an_attempt_names_its_route_and_no_provider() -> None:
+    refused = Closed("x", START + MS, "refused", 401, 0, "no_credential", "no key", route="to-openai")
+    row = recording(opened("x"), refused).detail.row
+    assert (row.route, row.provider, row.attempts) == ("to-openai", None, 0)
+    row = recording(*whole("x")[:-1], Closed("x", START + MS, "complete", 200, 9)).detail.row
+    assert (row.route, row.provider) == (None, "openai")

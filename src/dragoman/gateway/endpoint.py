@@ -144,6 +144,10 @@ class Exchange:
         """Name the provider that the request goes to, as far as it is known yet."""
         return self.way.upstream.slug if self.way.upstream is not None else None
 
+    def _route_without_attempt(self) -> str | None:
+        """Name the route that took the request, where no attempt does."""
+        return None
+
     def _too_many_guesses(self, refusal: Refusal | None) -> Refusal | None:
         """Slow down a peer that guesses the password; a right one has to wait as well, so that guesses tell nothing."""
         attempts = self.gateway.attempts
@@ -473,6 +477,7 @@ class Exchange:
             trailers=trailers,
             body=body,
             paused_ns=relay.paused_ns if relay is not None else 0,
+            route=self._route_without_attempt(),
         )
 
     def _let_go_of_more(self) -> None:

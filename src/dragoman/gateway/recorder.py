@@ -286,6 +286,7 @@ class Recorder:
         trailers: Fields | None = None,
         body: bytes = b"",
         paused_ns: int = 0,
+        route: str | None = None,
     ) -> None:
         self._journal.append_record(
             Closed(
@@ -300,6 +301,7 @@ class Recorder:
                 body=body,
                 paused_ns=paused_ns,
                 response_true_hash=self._reply_true_hash(),
+                route=route,
             )
         )
 
@@ -342,6 +344,7 @@ class Unrecorded:
         trailers: Fields | None = None,
         body: bytes = b"",
         paused_ns: int = 0,
+        route: str | None = None,
     ) -> None: ...
 
 

@@ -74,6 +74,9 @@ class TryingExchange(GatheredExchange):
         assert isinstance(self.recorder, Recorder)
         return self.recorder
 
+    def _route_without_attempt(self) -> str | None:
+        return self._route.name if self._route is not None and not self._number else None
+
     @property
     def _retry(self) -> Retry:
         return self._route.retry if self._route is not None else NEVER

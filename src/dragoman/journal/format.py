@@ -216,6 +216,8 @@ class Closed(_Record, frozen=True, array_like=True, tag=13):
     """How long the upstream was paused because the client was slow."""
     response_true_hash: str | None = None
     """blake3 (hex) of the reply's true data, framing removed, when masking changed it and all of it was known."""
+    route: str | None = None
+    """The route that took the request, where no attempt tells: refused before any, or answered by Dragoman."""
 
 
 class UpstreamBody(_Record, frozen=True, array_like=True, tag=14):

@@ -37,6 +37,7 @@ class Assembly(Gathered):
         opened, head, closed, last = self.opened, self.head or self.sent_head, self.closed, self.attempts.last
         status = closed.status or None if closed else self._status()
         ending = closed.ending if closed else "interrupted" if self.is_interrupted else None
+        route = last.route if last else closed.route if closed else None
         return Row(
             id=opened.id,
             state=state_of(ending, status),
@@ -49,10 +50,10 @@ class Assembly(Gathered):
             status=status,
             error_code=closed.error_code if closed else None,
             error_message=closed.error_message if closed else None,
-            provider=last.provider if last else opened.provider,
+            provider=last.provider if last else None if route else opened.provider,
             dialect=opened.dialect,
             endpoint=opened.endpoint,
-            route=last.route if last else None,
+            route=route,
             upstream_dialect=last.dialect if last else None,
             upstream_model=last.model if last else None,
             losses=len(self.attempts.losses),
