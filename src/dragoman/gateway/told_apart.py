@@ -7,6 +7,7 @@ error into a reply of status 200 (OpenRouter: https://openrouter.ai/docs/api/ref
 
 from dragoman.canonical import ReplyError
 from dragoman.dialects import ALL
+from dragoman.dialects.assembler import Assembler
 from dragoman.dialects.base import Unreadable
 from dragoman.wire.http1 import ResponseHead
 
@@ -31,8 +32,12 @@ def looks_like_stream(dialect: str, data: bytes) -> bool | None:
     return first != b"{"
 
 
-def error_told(dialect: str, body: bytes) -> ReplyError | None:
+def error_told(dialect: str, body: bytes, *, is_stream: bool) -> ReplyError | None:
     """Read the error in a reply that has no answer; None when there is none."""
+    if is_stream:
+        decoder, assembler = ALL[dialect].decoder(), Assembler()
+        assembler.add(decoder.feed(body))
+        return assembler.reply().error
     try:
         return ALL[dialect].parse_reply(body).error
     except Unreadable:

@@ -284,7 +284,7 @@ class TranslatedRelay(TriedRelay):
                 rendered = translate_reply(source, self._client_dialect, body, to)
         except Unreadable as error:
             message = f"the provider's reply cannot be read as {source}: {error}{self._folding_problem()}"
-            told = None if self._is_stream else error_told(source, body)
+            told = error_told(source, body, is_stream=self._is_stream)
             self._told = told or ReplyError(message=message, kind="502", code="unreadable_reply")
             return self._as_error(self._told)
         return head.status, rendered.body, rendered.losses
