@@ -139,3 +139,16 @@ def test_model_lists(url: str) -> None:
     assert "tools" in shown["capabilities"]
     assert was_loaded
     assert not is_loaded
+
+
+def test_azures_client_finds_its_deployment(url: str) -> None:
+    from openai import AzureOpenAI, NotFoundError, OpenAI
+
+    hello = [{"role": "user", "content": "Hello"}]
+    with AzureOpenAI(azure_endpoint=url, api_key="k", api_version="2024-10-21", max_retries=0) as client:
+        said = client.chat.completions.create(model="sim-echo", messages=hello)
+        assert said.choices[0].message.content == "You said: Hello"
+        with pytest.raises(NotFoundError):
+            client.images.generate(model="sim-echo", prompt="x")
+    with OpenAI(base_url=f"{url}/openai/v1", api_key="k", max_retries=0) as client:
+        assert client.responses.create(model="sim-echo", input="Hello").output_text == "You said: Hello"

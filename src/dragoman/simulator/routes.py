@@ -6,6 +6,7 @@ Headers that steer, beside the model's name: `x-simulate: sim-…` (act as that 
 """
 
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +39,7 @@ _BEDROCK_ACTS = {
     "converse-stream": (bedrock_converse, True),
 }
 """What is asked for in the path, and whether the reply is a stream."""
+_DEPLOYMENT = re.compile(r"/deployments/([^/]+)(/.+)")
 _ERROR = 400
 _BROKEN = "Overloaded: simulated in mid-stream"
 _Handler = Callable[["Upstream", dict[str, Any], "Request"], Answer]
@@ -69,16 +71,16 @@ class Upstream:
 
     def answer(self, request: Request) -> Answer:
         """Give the answer to one request; never raises."""
-        dialect = _dialect_of(request)
+        path, dialect = request.path, _dialect_of(request)
         try:
-            made = self._find(request)
+            made = self._find(_without_azures_path(request))
         except Unfit as error:
             made = _fault(dialect, 400, str(error))
         except UnknownModel as error:
             made = _fault(dialect, 404, str(error))
         if made is None:
-            made = _fault(dialect, 404, f"{request.method} {request.path} is not simulated")
-        self.answered[request.path, made.status] += 1
+            made = _fault(dialect, 404, f"{request.method} {path} is not simulated")
+        self.answered[path, made.status] += 1
         if made.status >= _ERROR and (wait := request.headers.get("x-simulate-retry-after")):
             made.headers = [one for one in made.headers if one[0] != "retry-after"] + [("retry-after", wait)]
         if request.headers.get("x-simulate-encoding") == "gzip":
@@ -205,6 +207,17 @@ def _fault(dialect: ModuleType, status: int, message: str) -> Answer:
     if dialect in (bedrock, bedrock_converse):
         return as_json(bedrock.error(status, message), bedrock.error_status(status), bedrock.error_headers(status))
     return as_json(dialect.error(status, message), status, dialect.error_headers(status))
+
+
+def _without_azures_path(request: Request) -> Request:
+    """Read Azure's form of a path as OpenAI's own. A deployment there is the model, whatever the body says."""
+    if not request.path.startswith("/openai/"):
+        return request
+    path, body = request.path.removeprefix("/openai"), request.body
+    if deployment := _DEPLOYMENT.fullmatch(path):
+        path = deployment[2]
+        body = json.dumps({**_body_of(request), "model": deployment[1]}).encode() if body else body
+    return Request(request.method, "/v1" + path.removeprefix("/v1"), request.headers, body)
 
 
 def _dialect_of(request: Request) -> ModuleType:
