@@ -114,7 +114,7 @@ def a_round(name: str, *result: AnyPart, is_error: bool = False, is_in: Callable
     )
 
 
-def media(kind: Any, mime: str, **place: str) -> Media:
+def media(kind: Any, mime: str, **place: Any) -> Media:
     return Media(kind=kind, mime=mime, **place)
 
 

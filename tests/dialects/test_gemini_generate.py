@@ -162,6 +162,13 @@ def test_both_spellings_mean_the_same_and_come_back_as_they_were(snake: Wire, ca
         assert prompt.messages[0].parts[0].arguments == '{"a_b":1}'
 
 
+def test_base64_of_urls_becomes_that_of_others_and_comes_back() -> None:
+    part = {"inlineData": {"mimeType": "image/png", "data": "-_-_QQ"}}
+    prompt = asked(part)
+    assert prompt.messages[0].parts[0].data == "+/+/QQ=="
+    assert json.loads(GEMINI.render_request(prompt, RequestTarget()).body)["contents"][0]["parts"] == [part]
+
+
 def test_a_file_that_lies_with_google_is_no_url() -> None:
     place = "https://generativelanguage.googleapis.com/v1beta/files/abc"
     assert asked({"fileData": {"fileUri": place}}).messages[0].parts == [Media(kind="document", file_id=place)]

@@ -6,17 +6,22 @@ figures with those that a program of the model's own dialect gets for the same s
 
 import contextlib
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import product
 from typing import Any
 
 import pytest
 
 from dragoman.simulator import Server
 from fakes.dragoman import Dragoman, running_dragoman
+from fakes.pair_converse import ConverseProgram
+from fakes.pair_gemini import GeminiProgram
 from fakes.pair_programs import PROGRAMS, Answer, Failed, Program, Wish
 
-DIALECTS = list(PROGRAMS)
-PAIRS = list(permutations(DIALECTS, 2))
+UPSTREAMS = {**PROGRAMS, "bedrock_converse": ConverseProgram}
+CLIENTS = {**UPSTREAMS, "gemini_generate": GeminiProgram}
+"""The simulator speaks no Gemini: there it is a client's dialect alone."""
+DIALECTS = list(UPSTREAMS)
+PAIRS = [pair for pair in product(CLIENTS, UPSTREAMS) if pair[0] != pair[1]]
 BOTH_WAYS = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 EACH_PAIR = pytest.mark.parametrize(("client", "upstream"), PAIRS, ids=[f"{a}-to-{b}" for a, b in PAIRS])
 
@@ -52,7 +57,7 @@ def slug_of(dialect: str) -> str:
 
 @contextlib.contextmanager
 def program(dialect: str, url: str) -> Iterator[Program]:
-    made = PROGRAMS[dialect](url)
+    made = CLIENTS[dialect](url)
     try:
         yield made
     finally:
@@ -190,7 +195,7 @@ def test_a_stop_sequence_ends_the_answer(client: str, upstream: str, is_streamed
         assert answer.text == "One, two, three. No stop sequence was given."
         return
     assert answer.text.strip() == "One, two, three."
-    says_which = {"anthropic_messages", "bedrock_invoke"}
+    says_which = {"anthropic_messages", "bedrock_invoke", "bedrock_converse"}
     assert answer.stop == ("stop_sequence" if {client, upstream} <= says_which else "end") or (
         client in says_which and answer.stop in ("end", "stop_sequence")
     )

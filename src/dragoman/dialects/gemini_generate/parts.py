@@ -161,12 +161,19 @@ def _read_media(told: JsonObject, extra: Extra) -> Media:
     return Media(
         kind=kind_of(mime, place),
         mime=mime,
-        data=text_of(told, "data") if place is None else None,
+        data=_standard(text_of(told, "data")) if place is None else None,
         url=None if is_stored else place,
         file_id=place if is_stored else None,
         name=text_of(told, "displayName"),
         extra=extra,
     )
+
+
+def _standard(data: str | None) -> str | None:
+    """Write base64 in the alphabet that all others take; google-genai sends that of URLs."""
+    if data is None or ("-" not in data and "_" not in data):
+        return data
+    return data.translate(_STANDARD) + "=" * (-len(data) % 4)
 
 
 def kind_of(mime: str | None, place: str | None) -> MediaKind:
