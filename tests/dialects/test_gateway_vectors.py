@@ -18,6 +18,7 @@ _CACHE = "Anthropic's input figure excludes the cache, Responses' and Chat's inc
 _STOP = "`incomplete` names its reason, `max_output_tokens`; theirs leaves it out (wire-facts 7.2)"
 _THOUGHT = "reasoning is an item of its own; theirs puts it into the text, or drops it (wire-facts 2, 7.4)"
 _HISTORY = "a history with calls needs a tool list: ours names the tools that were called, theirs a dummy (traps 7, 8)"
+_UNKNOWN_THINKER = "the model is no Gemini that is known to think, so the effort is a loss; theirs asks all models"
 
 EXPLAINED = {
     "e1bf199f504d983d": _LIMIT,
@@ -39,6 +40,11 @@ EXPLAINED = {
     "58b3cd8ae5c8825e": _THOUGHT,
     "169932ed90a40958": _THOUGHT,
     "4c921adda581fc90": _THOUGHT,
+    "d194f4b994f89507": "several answers are refused, since one would be returned (wire-facts 7.1); theirs asks for them",
+    "c17a6c37b09417b5": "a result is `output`, the word that the API reads (google-genai, FunctionResponse); theirs `content`",
+    "10ce79f963e0c684": _UNKNOWN_THINKER,
+    "2b7d97ba16360cb2": _UNKNOWN_THINKER,
+    "10667ac0f754adee": "JSON Schema goes as it is, references too (`responseJsonSchema`); theirs is unfolded",
     "9b44ab8d602e1112": "`input` is an object: broken JSON is kept raw in one; theirs is a text (wire-facts 7.1)",
 }
 

@@ -23,13 +23,13 @@ DIALECTS = {
     "anthropic": "anthropic_messages",
     "bedrock": "bedrock_converse",
     "gemini": "openai_chat",  # Responses to Gemini goes over its Chat endpoint there
+    "vertex-gemini": "gemini_generate",
+    "gemini-native": "gemini_generate",
 }
 
 AGREES, UNTOUCHED, OUTSIDE = "agrees", "same dialect", "outside"
 
 OUTSIDE_WHY = {
-    "vertex-gemini": "Gemini's own dialect is not written yet",
-    "gemini": "Gemini's own dialect is not written yet",
     "get-messages": "the other gateway's own list of messages, no dialect",
     "embeddings": "embeddings pass untouched",
     "rerank": "reranking passes untouched",
@@ -66,10 +66,12 @@ def ends(vector: Record) -> tuple[str | None, str | None]:
     """Name both dialects; None for what is none of ours."""
     come, go = vector["from"], vector["to"]
     if vector["kind"] == "request":
-        return DIALECTS.get(come) if come != "gemini" else None, DIALECTS.get(go)
+        return DIALECTS.get("gemini-native" if come == "gemini" else come), DIALECTS.get(go)
     spoken = go.removesuffix("-streaming").split("-")
-    if come in ("bedrock-cohere", "bedrock-titan", "vertex-gemini", "vertex"):
+    if come in ("bedrock-cohere", "bedrock-titan", "vertex"):
         return None, None
+    if go == "gemini-native":
+        return DIALECTS.get(come), DIALECTS[go]
     if spoken[-1] == "detect":
         return "openai_chat", "openai_chat"
     return DIALECTS.get(spoken[0] if come == "detect" else come), DIALECTS.get(spoken[-1])
