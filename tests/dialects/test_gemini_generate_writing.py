@@ -30,7 +30,7 @@ from dragoman.dialects import ALL
 from dragoman.dialects.base import ReplyTarget, RequestTarget, Untranslatable
 from dragoman.dialects.exact import bare
 from dragoman.dialects.gemini_generate.rendering import NO_SIGNATURE
-from dragoman.dialects.translate import without_foreign_seals
+from dragoman.dialects.translate import read_prompt, stream_media_type, without_foreign_seals
 from fakes.decoding import decode
 from fakes.genai_sdk import gemini_pieces, gemini_reply
 
@@ -240,6 +240,27 @@ def test_each_delta_is_written_at_once() -> None:
     encoder = GEMINI.encoder(TO)
     encoder.feed(DELTAS[:7])
     assert "Hé".encode() in encoder.feed([DELTAS[7]])
+
+
+ASKED_ARRAY = read_prompt(NAME, "stream_generate", "/v1beta/models/m:streamGenerateContent", b'{"contents":[]}')
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_client_that_did_not_ask_for_events_gets_an_array(is_broken: bool) -> None:
+    encoder = GEMINI.encoder(ReplyTarget(model="m", seed="X1", prompt=ASKED_ARRAY))
+    deltas = DELTAS[:8] if is_broken else DELTAS
+    body = b"".join(encoder.feed([delta]) for delta in deltas) + encoder.end()
+    assert next(iter(json.loads(body)[-1])) == ("error" if is_broken else "candidates")
+    reply, _, _ = decode(NAME, body)
+    assert reply.is_complete is not is_broken
+    assert stream_media_type(NAME, ASKED_ARRAY) == "application/json"
+
+
+def test_a_client_that_asks_for_events_gets_events() -> None:
+    path = "/v1beta/models/m:streamGenerateContent?key=k&alt=sse"
+    prompt = read_prompt(NAME, "stream_generate", path, b'{"contents":[]}')
+    assert (prompt.model, prompt.is_streamed) == ("m", True)
+    assert stream_media_type(NAME, prompt) == "text/event-stream"
 
 
 def test_a_stream_that_breaks_off_tells_it() -> None:

@@ -101,6 +101,17 @@ async def test_a_client_of_gemini_gets_claude_s_answer(tmp_path: Path) -> None:
     assert (said["candidates"][0]["content"]["parts"], said["modelVersion"]) == ([{"text": "Hello"}], "gemini-a")
 
 
+async def test_a_client_that_did_not_ask_for_events_gets_an_array(tmp_path: Path) -> None:
+    body = {"contents": [{"parts": [{"text": "q"}]}]}
+    async with FakeUpstream() as anthropic, running(tmp_path, anthropic=anthropic.url) as gateway:
+        anthropic.reply(answer(json.dumps(MESSAGES_REPLY).encode()))  # a server that does not stream
+        target = "/v1beta/models/gemini-a:streamGenerateContent"
+        reply = await ask(gateway, request(target, body, "x-goog-api-key: k"))
+    assert reply.header(b"content-type") == b"application/json"
+    said = [one["candidates"][0]["content"]["parts"][0]["text"] for one in json.loads(reply.body)]
+    assert "".join(said) == "Hello"
+
+
 async def test_in_its_own_dialect_a_route_changes_model_and_system_prompt_alone(tmp_path: Path) -> None:
     raw = b'{ "contents": [{"parts": [{"text": "q"}]}], "system_instruction": {"parts": [{"text": "s"}]}, "x": 1.50 }'
     stream = events(piece({"text": "a"}, finishReason="STOP"))

@@ -79,8 +79,16 @@ def can_translate(source: str | None, endpoint: str | None, target: str) -> bool
 
 
 def read_prompt(dialect: str, endpoint: str, path: str, body: bytes) -> Prompt:
-    """Read a client's request; model and stream come from the path where that says them. Raises Unreadable."""
+    """Read a client's request; model and stream come from the path where that says them. Raises Unreadable.
+
+    `path` may have its query: Gemini's says whether a stream is events.
+    """
+    path, _, query = path.partition("?")
     prompt = ALL[dialect].parse_request(body)
+    if (dialect, endpoint) == ("gemini_generate", "stream_generate") and "alt=sse" not in query.split("&"):
+        from dragoman.dialects.gemini_generate.request import as_array
+
+        prompt = as_array(prompt)
     changes: dict[str, object] = {}
     in_path = model_in_path(path)
     if in_path and (dialect in _MODEL_BY_PATH or prompt.model is None):
@@ -88,6 +96,16 @@ def read_prompt(dialect: str, endpoint: str, path: str, body: bytes) -> Prompt:
     if dialect in _MODEL_BY_PATH and endpoint in _STREAMED_BY_PATH | _WHOLE_BY_PATH:
         changes["is_streamed"] = endpoint in _STREAMED_BY_PATH
     return msgspec.structs.replace(prompt, **changes) if changes else prompt
+
+
+def stream_media_type(dialect: str, prompt: Prompt) -> str:
+    """Name the media type of a stream that answers `prompt`, which was read from `dialect`."""
+    if dialect == "gemini_generate":
+        from dragoman.dialects.gemini_generate.request import is_array
+
+        if is_array(prompt):
+            return "application/json"
+    return ALL[dialect].stream_media_type
 
 
 def translate_request(source: str, target: str, prompt: Prompt, to: RequestTarget) -> Request:

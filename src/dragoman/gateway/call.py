@@ -97,7 +97,8 @@ class Question:
 
             way = self.request.way
             try:
-                self._prompt = read_prompt(way.dialect or "", way.endpoint or "", way.path, self.plain)
+                path = f"{way.path}?{way.query.decode('latin-1')}" if way.query else way.path
+                self._prompt = read_prompt(way.dialect or "", way.endpoint or "", path, self.plain)
             except ValueError as error:  # Unreadable with it
                 raise CannotCall(400, "unreadable", f"the body cannot be read: {error}") from error
         return self._prompt

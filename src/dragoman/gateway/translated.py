@@ -20,6 +20,7 @@ from dragoman.dialects.statuses import client_status, status_of
 from dragoman.dialects.translate import (
     StreamTranslator,
     gather_stream,
+    stream_media_type,
     tell_as_stream,
     translate_error,
     translate_reply,
@@ -230,9 +231,12 @@ class TranslatedRelay(TriedRelay):
     def _begin_stream(self) -> None:
         """Write the head of the client's stream."""
         self.ends_by_close = self._exchange.head.minor == 0
-        media_type = ALL[self._client_dialect].stream_media_type.encode()
+        media_type = self._stream_media_type()
         framing: Fields = [] if self.ends_by_close else [(b"transfer-encoding", b"chunked")]
         self._write_head(200, [*self._reply_fields(media_type), *framing], "close" if self.ends_by_close else "chunked")
+
+    def _stream_media_type(self) -> bytes:
+        return stream_media_type(self._client_dialect, self._target.prompt).encode()
 
     def _ping(self, stream: "StreamTranslator | RenamedStream") -> None:
         out = self._guarded(lambda _: stream.ping(), b"")
@@ -298,7 +302,7 @@ class TranslatedRelay(TriedRelay):
         """Give the client a whole reply."""
         status, body, losses = made
         is_stream = status < 300 and self._target.prompt.is_streamed
-        media_type = ALL[self._client_dialect].stream_media_type.encode() if is_stream else _JSON
+        media_type = self._stream_media_type() if is_stream else _JSON
         fields = self._reply_fields(media_type) + (error_headers(self._client_dialect, status) if status >= 400 else [])
         self._write_head(status, [*fields, (b"content-length", b"%d" % len(body))], "length")
         if losses:

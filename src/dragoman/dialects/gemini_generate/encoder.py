@@ -1,7 +1,7 @@
-"""Deltas of any dialect written as a stream of Gemini: events, each in the shape of a reply.
+"""Deltas of any dialect written as a stream of Gemini: pieces, each in the shape of a reply.
 
+They are events, or the elements of one JSON array for a client that did not ask for events (`alt=sse`).
 Calls come whole. There is nothing that could be sent as a ping: the official SDK reads each line as JSON.
-Without `alt=sse` Google streams a JSON array; that form is read, but not written.
 """
 
 import msgspec
@@ -34,6 +34,7 @@ from dragoman.dialects.gemini_generate.reply_writing import (
     write_thought,
     write_usage,
 )
+from dragoman.dialects.gemini_generate.request import is_array
 from dragoman.dialects.gemini_generate.wire import NAME
 from dragoman.dialects.values import JsonObject, to_json
 
@@ -47,6 +48,7 @@ class GeminiEncoder:
 
     def __init__(self, target: ReplyTarget) -> None:
         self._target = target
+        self._frame = _Elements() if is_array(target.prompt) else _Events()
         self._named: JsonObject | None = None
         self._text: tuple[bytes, bytes] = (b"", b"")
         self._assembler = Assembler()
@@ -71,11 +73,11 @@ class GeminiEncoder:
         return b""
 
     def fail(self, error: ReplyError, status: int) -> bytes:
-        """Write the event that says what went wrong; a line before it ends what may have been begun."""
+        """Write the piece that says what went wrong."""
         if self._is_over:
             return b""
         self._is_over = True
-        return b"\r\n\r\ndata: " + render_error(NAME, status, error.code or "", error.message) + b"\r\n\r\n"
+        return self._frame.last(render_error(NAME, status, error.code or "", error.message))
 
     def end(self) -> bytes:
         """Say that the upstream's stream is over; before its own end, that is a failure."""
@@ -109,7 +111,7 @@ class GeminiEncoder:
             return
         self._named = named(given, model, self._target)
         before, _, after = to_json(self._piece([{"text": _PLACEHOLDER}])).partition(f'"{_PLACEHOLDER}"')
-        self._text = (b"data: " + before.encode(), after.encode() + b"\r\n\r\n")
+        self._text = (before.encode(), after.encode())
 
     def _piece(self, parts: list[JsonObject], **more: object) -> JsonObject:
         if self._named is None:
@@ -118,6 +120,9 @@ class GeminiEncoder:
         rest = {key: one for key, one in more.items() if key != "finishReason"}
         candidate = {"content": {"parts": parts, "role": "model"}, **last, "index": 0}
         return {"candidates": [candidate], **rest, **(self._named or {})}
+
+    def _written(self, parts: list[JsonObject], **more: object) -> bytes:
+        return self._frame.piece(to_json(self._piece(parts, **more)).encode())
 
     def _grow(self, delta: PartGrew, out: list[bytes]) -> None:
         self._assembler.add([delta])
@@ -130,14 +135,15 @@ class GeminiEncoder:
             return
         self._told[number] = self._told.get(number, 0) + len(text)
         if isinstance(value, Reasoning):
-            out.append(_event(self._piece([{"text": text, "thought": True}])))
+            out.append(self._written([{"text": text, "thought": True}]))
             return
         if self._named is None:
             self._name(None, None)
         try:
-            out.append(self._text[0] + _encode(text) + self._text[1])
+            said = _encode(text)
         except UnicodeEncodeError:  # half an emoji
-            out.append(self._text[0] + to_json(text).encode() + self._text[1])
+            said = to_json(text).encode()
+        out.append(self._frame.piece(self._text[0] + said + self._text[1]))
 
     def _finish(self, delta: PartEnded, out: list[bytes]) -> None:
         self._assembler.add([delta])
@@ -160,7 +166,7 @@ class GeminiEncoder:
             whole = write_said(number, part, self._target)
             written = [] if whole is None else [whole]
         if written:
-            out.append(_event(self._piece(written)))
+            out.append(self._written(written))
 
     def _parts(self) -> dict[int, AnyPart]:
         return dict(zip(sorted(self._growing), self._assembler.reply().message.parts, strict=False))
@@ -172,7 +178,7 @@ class GeminiEncoder:
         parts = self._assembler.reply().message.parts
         last = write_last(settle_stop(reason, parts), native, self.losses)
         usage = write_usage(self._usage)
-        out.append(_event(self._piece([{"text": ""}], **last, usageMetadata=usage)))
+        out.append(self._written([{"text": ""}], **last, usageMetadata=usage) + self._frame.end())
         self._is_over = True
 
 
@@ -186,5 +192,32 @@ def _text_of(part: AnyPart) -> str:
             return ""
 
 
-def _event(value: JsonObject) -> bytes:
-    return b"data: " + to_json(value).encode() + b"\r\n\r\n"
+class _Events:
+    """Pieces as events."""
+
+    def piece(self, data: bytes) -> bytes:
+        return b"data: " + data + b"\r\n\r\n"
+
+    def last(self, data: bytes) -> bytes:
+        """Write the piece that breaks the stream off; a line before it ends what may have been begun."""
+        return b"\r\n\r\n" + self.piece(data)
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Elements:
+    """Pieces as the elements of an array."""
+
+    def __init__(self) -> None:
+        self._lead = b"["
+
+    def piece(self, data: bytes) -> bytes:
+        lead, self._lead = self._lead, b",\r\n"
+        return lead + data
+
+    def last(self, data: bytes) -> bytes:
+        return self.piece(data) + self.end()
+
+    def end(self) -> bytes:
+        return b"]"

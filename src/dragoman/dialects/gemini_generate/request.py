@@ -100,6 +100,15 @@ def is_own(prompt: Prompt) -> bool:
     return "own" in form_of(prompt.extra, NAME)
 
 
+def as_array(prompt: Prompt) -> Prompt:
+    """Note that the reply is to be streamed as a JSON array: the query did not ask for events (`alt=sse`)."""
+    return noted(prompt, NAME, {"array": True})
+
+
+def is_array(prompt: Prompt) -> bool:
+    return form_of(prompt.extra, NAME).get("array") is True
+
+
 def write_message(message: Message) -> Any:
     """Write a message as one of `contents`, or as `systemInstruction`."""
     form = form_of(message.extra, NAME)
