@@ -10,7 +10,7 @@ import pytest
 from dragoman.canonical import Reasoning
 from dragoman.dialects.seals import wrap
 from dragoman.gateway.renamed import RenamedStream
-from dragoman.journal.format import Alteration, Chunk, SentChunk, UpstreamBody
+from dragoman.journal.format import Alteration, Chunk, Closed, SentChunk, UpstreamBody
 from dragoman.records.route import Route, Target
 from dragoman.records.setup import Setup
 from fakes.gateway import running_gateway
@@ -77,6 +77,13 @@ async def test_an_error_passes_as_it_came(tmp_path: Path) -> None:
     got, records = await ask(tmp_path, answer(error, b"application/json", b"400 Bad Request"))
     assert (got.status, got.body) == (400, error)
     assert not [one for one in records if isinstance(one, SentChunk)]
+
+
+async def test_a_reply_that_cannot_be_unfolded_is_an_error_and_says_why_on_record(tmp_path: Path) -> None:
+    got, records = await ask(tmp_path, answer(b"not gzip", b"application/json\r\ncontent-encoding: gzip"))
+    assert (got.status, json.loads(got.body)["error"]["code"]) == (502, "unreadable_reply")
+    (closed,) = [one for one in records if isinstance(one, Closed)]
+    assert (closed.ending, closed.error_code) == ("upstream_failed", "unreadable_reply")
 
 
 async def test_what_is_not_renamed_passes_as_it_came(tmp_path: Path) -> None:

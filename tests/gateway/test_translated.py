@@ -291,8 +291,11 @@ async def test_an_error_in_the_stream_before_the_first_word_is_an_error_answer(t
     async with FakeUpstream() as openai, FakeUpstream() as anthropic, gateway(tmp_path, openai, anthropic) as running:
         anthropic.reply(STREAM_HEAD + chunk(error) + b"0\r\n\r\n")
         reply = await ask(running, chat(stream=True))
+        closed = await running.closed(reply.exchange)
     assert reply.status == 503
-    assert json.loads(reply.body)["error"]["message"] == "Overloaded"
+    error = json.loads(reply.body)["error"]
+    assert (error["message"], error["code"]) == ("Overloaded", "server_is_overloaded")  # as OpenAI names it
+    assert (closed.ending, closed.error_code) == ("complete", None)  # the error is the provider's own, in its bytes
 
 
 async def test_an_error_in_the_stream_before_the_first_word_leads_to_the_next_target(tmp_path: Path) -> None:
@@ -382,8 +385,29 @@ async def test_a_reply_that_cannot_be_read_is_a_502(tmp_path: Path) -> None:
     async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
         openai.reply(answer(b"<html>"))
         reply = await ask(running, messages())
+        closed = await running.closed(reply.exchange)
     assert reply.status == 502
     assert json.loads(reply.body)["type"] == "error"
+    assert (closed.ending, closed.status, closed.error_code) == ("upstream_failed", 502, "unreadable_reply")
+    assert "cannot be read as openai_chat" in (closed.error_message or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (STREAM_HEAD + b"0\r\n\r\n", "empty_reply"),
+        (answer(b"", b"Location: https://a.example/", status=302), "upstream_302"),
+        (answer(b"not gzip", b"Content-Encoding: gzip"), "unreadable_reply"),
+    ],
+)
+async def test_a_reply_of_no_use_says_why_on_record(tmp_path: Path, given: bytes, code: str) -> None:
+    async with FakeUpstream() as openai, FakeUpstream() as other, gateway(tmp_path, openai, other) as running:
+        openai.reply(given)
+        reply = await ask(running, messages(stream=True))
+        closed = await running.closed(reply.exchange)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (502, code)
+    assert (closed.ending, closed.status, closed.error_code) == ("upstream_failed", 502, code)
+    assert closed.error_message == json.loads(reply.body)["error"]["message"]
 
 
 async def test_pings_while_the_upstream_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,14 @@ upstream does not answer, the routes' own names are the list.
 
 from typing import TYPE_CHECKING
 
-from dragoman.canonical import Loss, Prompt
+from dragoman.canonical import Prompt
 from dragoman.dialects import ALL
 from dragoman.dialects.base import Unreadable
 from dragoman.dialects.models import Model, read_models, write_models
 from dragoman.dialects.translate import translate_error
 from dragoman.gateway.call import Call, CannotCall
 from dragoman.gateway.routing import Plan, Way
-from dragoman.gateway.translated import TranslatedRelay
+from dragoman.gateway.translated import Answer, TranslatedRelay
 from dragoman.gateway.translated_heads import translated_head
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.records.route import Route, RouteTable, target_dialect
@@ -110,16 +110,16 @@ class ListRelay(TranslatedRelay):
         super().__init__(exchange, side, now_ns, call)
         self._listing = listing
 
-    def _whole(self) -> tuple[int, bytes, list[Loss]]:
+    def _whole(self) -> Answer:
         head, body, dialect = self._head, bytes(self._gathered), self._call.dialect or ""
         assert head is not None
         if head.status < 300:
             try:
-                return 200, self._listing.written(read_models(dialect, body)), []
+                return Answer(200, self._listing.written(read_models(dialect, body)), [])
             except Unreadable:
-                return 200, self._listing.own_reply(), []
+                return Answer(200, self._listing.own_reply(), [])
         if self._listing.names or dialect not in ALL or self._client_dialect not in ALL:
-            return 200, self._listing.own_reply(), []
+            return Answer(200, self._listing.own_reply(), [])
         headers = {one.low.decode("latin-1"): one.value.decode("latin-1") for one in head.fields}
         status, out = translate_error(dialect, self._client_dialect, head.status, headers, body)
-        return status, out, []
+        return Answer(status, out, [])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.canonical import Loss, ReplyError
 from dragoman.gateway.call import Call
-from dragoman.gateway.translated import TranslatedRelay
+from dragoman.gateway.translated import Answer, TranslatedRelay
 from dragoman.gateway.tried_relay import TriedRelay
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
@@ -88,14 +88,16 @@ class RenamedRelay(TranslatedRelay):
     def _translator(self) -> RenamedStream | None:
         return RenamedStream(self._target.model) if self._is_stream else None
 
-    def _whole(self) -> tuple[int, bytes, list[Loss]]:
+    def _whole(self) -> Answer:
         assert self._head is not None
+        if problem := self._folding_problem():
+            return self._as_fault("unreadable_reply", f"the provider's reply cannot be unfolded{problem}")
         body = bytes(self._gathered)
         try:
             body = rename(body, "model", self._target.model)
         except ValueError:
             pass  # no JSON object, so no name in it
-        return self._head.status, body, []
+        return Answer(self._head.status, body, [])
 
     # A reply that passes as it comes
 

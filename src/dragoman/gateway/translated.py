@@ -10,13 +10,13 @@ Decides nothing about retries; the `TryingExchange` does.
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.canonical import Loss, ReplyError
 from dragoman.dialects import ALL
 from dragoman.dialects.base import Unreadable
 from dragoman.dialects.errors import error_headers
-from dragoman.dialects.statuses import client_status, status_of
+from dragoman.dialects.statuses import client_status, code_for, status_of
 from dragoman.dialects.translate import (
     StreamTranslator,
     gather_stream,
@@ -44,12 +44,24 @@ _JSON = b"application/json"
 _log = logging.getLogger("dragoman.gateway")
 
 
+class Answer(NamedTuple):
+    """A whole reply, as the client gets it."""
+
+    status: int
+    body: bytes
+    losses: list[Loss]
+    told: ReplyError | None = None
+    """The error that stands in place of an answer, where the provider's status was none."""
+    fault: str | None = None
+    """Names what was wrong with the provider's reply, where the error is not the provider's own."""
+
+
 class TranslatedRelay(TriedRelay):
     """Owner of an upstream connection for the time of one translated attempt."""
 
     __slots__ = (
         "_call", "_client_dialect", "_gathered", "_head", "_is_looked_at", "_is_stream", "_sent_ns", "_stream",
-        "_target", "_told", "_unfold",
+        "_target", "_unfold",
     )  # fmt: skip
 
     def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
@@ -62,8 +74,6 @@ class TranslatedRelay(TriedRelay):
         self._is_looked_at = False
         """True once the reply's first byte told whether it is a stream."""
         self._stream: StreamTranslator | RenamedStream | None = None
-        self._told: ReplyError | None = None
-        """Why a whole reply that says to be one is none."""
         self._gathered = bytearray()
         self._unfold: Any = None  # wire.encodings.Decompressor, loaded where one is needed
         self._sent_ns = 0
@@ -191,10 +201,11 @@ class TranslatedRelay(TriedRelay):
 
     def _fail_early(self, stream: "StreamTranslator | RenamedStream") -> None:
         """The stream told an error before anything was passed on: that is an error answer, or another attempt."""
+        if stream.error is not None:
+            self._answer_whole(self._as_error(stream.error))
+            return
         message = "the provider's stream ended before it said anything" + self._folding_problem()
-        error = stream.error or ReplyError(message=message, kind="502", code="upstream_error")
-        if not self._falls_back(error):
-            self._answer(self._as_error(error))
+        self._answer_whole(self._as_fault("empty_reply", message))
 
     def _falls_back(self, error: ReplyError) -> bool:
         """Leave a reply that told an error in place of an answer, where another attempt follows."""
@@ -204,10 +215,16 @@ class TranslatedRelay(TriedRelay):
         self._trying.on_told_error(status, error.message)
         return True
 
-    def _as_error(self, error: ReplyError) -> tuple[int, bytes, list[Loss]]:
+    def _as_error(self, error: ReplyError, fault: str | None = None) -> Answer:
+        """Make an error answer; with `fault` of an error of ours."""
         status = client_status(status_of(error), error, self._client_dialect)
-        code = error.code or error.kind or "upstream_error"
-        return status, ALL[self._client_dialect].render_error(status, code, error.message), []
+        code = code_for(status, error, self._client_dialect)
+        body = ALL[self._client_dialect].render_error(status, code, error.message)
+        return Answer(status, body, [], error, fault)
+
+    def _as_fault(self, fault: str, message: str) -> Answer:
+        """Make the 502 that stands for a reply which cannot be used."""
+        return self._as_error(ReplyError(message=message, kind="502", code=fault), fault)
 
     def _folding_problem(self) -> str:
         """Say what was wrong with the reply's content coding; nothing when nothing was."""
@@ -270,14 +287,16 @@ class TranslatedRelay(TriedRelay):
 
     # A whole reply
 
-    def _whole(self) -> tuple[int, bytes, list[Loss]]:
+    def _whole(self) -> Answer:
         """Translate what was gathered. May run in a thread."""
         head, source, body = self._head, self._call.dialect or "", bytes(self._gathered)
         assert head is not None
-        if head.status >= 300:
+        if 300 <= head.status < 400:
+            return self._as_fault(f"upstream_{head.status}", f"the provider answered {head.status}; expected a reply")
+        if head.status >= 400:
             headers = {one.low.decode("latin-1"): one.value.decode("latin-1") for one in head.fields}
             status, out = translate_error(source, self._client_dialect, head.status, headers, body)
-            return status, out, []
+            return Answer(status, out, [])
         to = self._target
         try:
             if to.prompt.is_streamed:
@@ -289,18 +308,17 @@ class TranslatedRelay(TriedRelay):
         except Unreadable as error:
             message = f"the provider's reply cannot be read as {source}: {error}{self._folding_problem()}"
             told = error_told(source, body, is_stream=self._is_stream)
-            self._told = told or ReplyError(message=message, kind="502", code="unreadable_reply")
-            return self._as_error(self._told)
-        return head.status, rendered.body, rendered.losses
+            return self._as_error(told) if told is not None else self._as_fault("unreadable_reply", message)
+        return Answer(head.status, rendered.body, rendered.losses)
 
-    def _answer_whole(self, made: tuple[int, bytes, list[Loss]]) -> None:
+    def _answer_whole(self, made: Answer) -> None:
         """Give the client a whole reply, unless it is an error in the clothes of an answer and another is asked."""
-        if self._told is None or not self._falls_back(self._told):
+        if made.told is None or not self._falls_back(made.told):
             self._answer(made)
 
-    def _answer(self, made: tuple[int, bytes, list[Loss]]) -> None:
+    def _answer(self, made: Answer) -> None:
         """Give the client a whole reply."""
-        status, body, losses = made
+        status, body, losses = made.status, made.body, made.losses
         is_stream = status < 300 and self._target.prompt.is_streamed
         media_type = self._stream_media_type() if is_stream else _JSON
         fields = self._reply_fields(media_type) + (error_headers(self._client_dialect, status) if status >= 400 else [])
@@ -311,7 +329,10 @@ class TranslatedRelay(TriedRelay):
             self._trying.record.sent_chunk(body, self._exchange.gateway.clock.mono_ns())
             self.sent_bytes += len(body)
             self._exchange.client.write(body)
-        self._trying.on_reply_whole([], is_kept=self.is_kept)
+        if made.fault is None or made.told is None:
+            self._trying.on_reply_whole([], is_kept=self.is_kept)
+        else:
+            self._trying.on_reply_unusable(made.fault, made.told.message, is_kept=self.is_kept)
 
     def _reply_fields(self, media_type: bytes) -> Fields:
         assert self._head is not None

@@ -269,6 +269,13 @@ class TryingExchange(GatheredExchange):
     def on_no_reply(self, status: int, code: str, message: str, *, ending: Ending = "upstream_failed") -> None:
         self.on_rejected(Failed(_reason(code), code, message, answer=status, ending=ending))
 
+    def on_reply_unusable(self, code: str, message: str, *, is_kept: bool) -> None:
+        """The reply has ended and could not be used: the client was answered an error of ours in its place."""
+        has_left = self.client.has_left
+        self._close("client_closed" if has_left else "upstream_failed", code=code, message=self._without_keys(message))
+        if not has_left:
+            self.client.exchange_over(is_kept=is_kept)
+
     def on_told_error(self, status: int, message: str) -> None:
         """The reply began with an error in place of an answer, and another attempt follows."""
         self.on_rejected(
