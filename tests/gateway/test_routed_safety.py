@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from dragoman.gateway import call
 from dragoman.gateway.breaker import FAILURES
 from dragoman.gateway.routed import RoutedExchange
 from dragoman.journal.format import Alteration, AttemptOpened, UpstreamBody
 from dragoman.records.control import Breaker
 from dragoman.records.route import Retry, Route, Target
-from dragoman.records.setup import Auth, Provider, Setup
+from dragoman.records.setup import Auth, Limits, Provider, Setup
 from fakes.gateway import RunningGateway, running_gateway
 from fakes.upstream import FakeUpstream, dechunk
 
@@ -271,6 +272,34 @@ async def test_a_body_that_nobody_can_unfold_passes_as_it_came(tmp_path: Path, c
                 assert reply.status == 200
                 assert one.received[-1].body == body
                 assert one.received[-1].header(b"content-encoding") == coding
+
+
+async def test_a_body_that_unfolds_to_too_much_is_taken_by_a_route_for_all_models_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call, "LEAST_UNFOLDED_BYTES", 100)
+    given = gzip.compress(BODY + b" " * 1000)
+    request = post(given, extra=b"Content-Encoding: gzip\r\n")
+    (every,), (some,) = to("one").routes, to("one", model="m*").routes
+    renamed = Route(name="r", targets=[Target(provider="one", model="o1")])
+    setup = Setup(version=1, limits=Limits(capture=0))
+    async with FakeUpstream() as one:
+        one.reply(WHOLE)
+        async with running_gateway(tmp_path, setup=setup, openai=one.url, one=one.url) as running:
+            for route, status in ((every, 200), (some, 413), (renamed, 413)):
+                running.change(routes=[route])
+                async with running.client() as client:
+                    reply = await client.ask(request)
+                assert reply.status == status
+                if status == 413:
+                    assert "limits.capture" in json.loads(reply.body)["error"]["message"]
+                    assert (await running.closed(reply.exchange)).error_code == "body_too_long"
+            monkeypatch.setattr(call, "LEAST_UNFOLDED_BYTES", 10_000)
+            running.change(routes=[some])
+            async with running.client() as client:
+                assert (await client.ask(request)).status == 200
+            assert running.gateway.held_bytes == 0
+    assert [one.body for one in one.received] == [given, given]
 
 
 @pytest.mark.parametrize("is_folded", [False, True])

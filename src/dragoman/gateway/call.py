@@ -16,11 +16,12 @@ from dragoman.canonical import Loss, Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS, model_in_path
 from dragoman.dialects.seals import is_wrapped_in
 from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault, signed
-from dragoman.gateway.request import Prepared, Request
+from dragoman.gateway.request import Prepared, Refusal, Request
 from dragoman.gateway.routing import Plan, Way, may_name_model
 from dragoman.gateway.translated_heads import translated_head
 from dragoman.gateway.upstream import Upstream
 from dragoman.records.route import Route, SystemEdits, Target, target_dialect
+from dragoman.records.setup import Limits
 from dragoman.wire.headers import Fields
 from dragoman.wire.lenient import NOT_STRICT, load, mend_text
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _IN_PATH = ("bedrock_invoke", "bedrock_converse", "gemini_generate")
 """Dialects whose model stands in the path."""
 _MODEL_SEGMENT = re.compile(r"(/(?:model|deployments)/)[^/]+|(/(?:models|tunedModels)/)[^/:]+")
+LEAST_UNFOLDED_BYTES = 16 * 1024 * 1024
 _OPENAI_HOSTS = (b"api.openai.com", b".openai.azure.com", b".cognitiveservices.azure.com")
 
 
@@ -43,6 +45,11 @@ class CannotCall(Exception):
         self.message = message
 
 
+def unfolded_limit(limits: Limits) -> int:
+    """Say how far a compressed body is unfolded: as far as one is recorded, unless next to nothing is."""
+    return min(limits.body, max(limits.capture, LEAST_UNFOLDED_BYTES))
+
+
 class _Asked(msgspec.Struct):
     model: object = None
 
@@ -51,7 +58,7 @@ _decode_asked = msgspec.json.Decoder(_Asked).decode
 
 
 class Question:
-    """What a client asks, read as far as somebody wants to know it."""
+    """What a client asks, read as far as somebody wants to know it; a compressed body is unfolded once."""
 
     def __init__(self, request: Request, body: bytes, limit_bytes: int) -> None:
         self.request = request
@@ -61,6 +68,8 @@ class Question:
         """Whether the body may be JSON that names a model."""
         self._limit_bytes = limit_bytes
         self._plain: bytes | None = None
+        self._fault: Refusal | None = None
+        """Why it cannot be unfolded."""
         self._prompt: Prompt | None = None
         self.model = self._read_model()
         """The model's name; None when none is named."""
@@ -68,10 +77,26 @@ class Question:
     @property
     def plain(self) -> bytes:
         """The body without its content coding. Raises CannotCall."""
+        if self._fault is not None:
+            raise CannotCall(*self._fault)
         if self._plain is None:
             coding = (self.request.head.get(b"content-encoding") or b"").decode("latin-1")
-            self._plain = _decoded(self.body, coding, self._limit_bytes) if coding else self.body
+            try:
+                self._plain = _decoded(self.body, coding, self._limit_bytes) if coding else self.body
+            except CannotCall as error:
+                self._fault = error.status, error.code, error.message
+                raise
         return self._plain
+
+    @property
+    def unfolded_bytes(self) -> int:
+        """How much is held of it beside the body that came."""
+        return len(self._plain) if self._plain is not None and self._plain is not self.body else 0
+
+    @property
+    def too_long(self) -> Refusal | None:
+        """Why its model stays unknown, where it unfolds to too much."""
+        return self._fault if self.model is None and self._fault and self._fault[1] == "body_too_long" else None
 
     @property
     def readable(self) -> bytes | None:
@@ -134,13 +159,16 @@ def _top_level_model(body: bytes) -> str | None:
 
 
 def _decoded(body: bytes, coding: str, limit_bytes: int) -> bytes:
-    from dragoman.wire.encodings import decode  # brotli and zstd: most never need them
+    from dragoman.wire.encodings import codings, decode  # brotli and zstd: most never need them
 
+    if not codings(coding):
+        return body
     plain, problem, is_cut = decode(body, coding, limit_bytes)
     if problem is not None:
         raise CannotCall(400, "unreadable", f"the body cannot be read: {problem}")
     if is_cut:
-        raise CannotCall(413, "body_too_long", f"the body unfolds to more than limits.body ({limit_bytes} bytes)")
+        message = f"the body unfolds to more than {limit_bytes} bytes (limits.capture), too much to be read for a route"
+        raise CannotCall(413, "body_too_long", f"{message}: send it without content-encoding, or raise the limit")
     return plain
 
 

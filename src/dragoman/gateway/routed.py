@@ -10,7 +10,17 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from dragoman.gateway.call import Call, CannotCall, Question, is_count, is_translated, make_call, needs_work, plain_call
+from dragoman.gateway.call import (
+    Call,
+    CannotCall,
+    Question,
+    is_count,
+    is_translated,
+    make_call,
+    needs_work,
+    plain_call,
+    unfolded_limit,
+)
 from dragoman.gateway.request import PANIC, Refusal, Request
 from dragoman.gateway.retrying import Failed
 from dragoman.gateway.tried_relay import TriedRelay
@@ -46,7 +56,7 @@ class RoutedExchange(TryingExchange):
         if self.head.has(b"content-encoding") or len(body) > IN_THREAD_BYTES:
             return
         try:
-            self._ask(Question(self._request, body, self._plan.limits.body))
+            self._ask(Question(self._request, body, self._plan.limits.body))  # nothing is to be unfolded
         except Exception:  # noqa: BLE001 the same happens again under the guard of `_run`, when all is open on record
             self._question = None
 
@@ -75,6 +85,10 @@ class RoutedExchange(TryingExchange):
 
     def _refusal_of_route(self) -> Refusal | None:
         """Say why nobody gets it: no route takes it, or its target's credential is ours and wants our password."""
+        if self._route is None and self.way.asks_routes and self._question is not None:
+            too_long = self._question.too_long  # a route for its model may stand there: no default provider gets it
+            if too_long is not None:
+                return too_long
         if self._route is None and self.way.upstream is None and self._listing is None:
             return 404, "no_route", self.way.message or self._no_match()
         slugs = [one.provider for one in self._targets()]
@@ -105,7 +119,8 @@ class RoutedExchange(TryingExchange):
         try:
             if self._question is None:
                 body = b"".join(self._held or ())
-                self._ask(await self._off_the_loop(len(body), Question, self._request, body, self._plan.limits.body))
+                limit = unfolded_limit(self._plan.limits)
+                self._ask(await self._off_the_loop(len(body), Question, self._request, body, limit))
             refusal = self._refusal_of_route()
             if refusal is not None:
                 self._refuse_from_task(refusal)
