@@ -1,6 +1,7 @@
 """Routes without translation: who gets a request, what is changed, and what happens when a target fails."""
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -512,6 +513,62 @@ async def test_when_too_much_is_held_only_the_oldest_body_is_read_on(
             assert (await first.reply()).body == b"ok"
             assert (await second.reply()).body == b"ok"
     assert [one.body for one in upstream.received] == [body, body]
+
+
+async def test_past_the_cap_no_body_is_held_beside_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HELD_BYTES", 1000)
+    monkeypatch.setattr(server, "MOST_HELD_BYTES", 2000)
+    chunked = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    piece = b"258\r\n" + b"x" * 600 + b"\r\n"
+    async with FakeUpstream() as upstream:
+        setup = routes(to("openai", prefix="/all"), to("anthropic", model="*"))
+        async with (
+            running_gateway(tmp_path, setup=setup, openai=upstream.url, anthropic=upstream.url) as gateway,
+            gateway.client() as first,
+            gateway.client() as second,
+        ):
+            held = gateway.gateway
+            long = post(b"x" * 5000, path=b"/all/v1/chat/completions")
+            await first.send(long)  # held alone it has room
+            await (await upstream.call()).send(OK)
+            assert (await first.reply()).body == b"ok"
+            assert held.held_bytes == 0
+            await first.send(post(b"x" * 1300, path=b"/all/v1/chat/completions"))
+            waiting = await upstream.call()
+            assert held.held_bytes == 1300
+
+            refused = await ask(gateway, post(b"x" * 800, path=b"/all/v1/messages"))
+            await second.send(chunked + piece)
+            await _until(lambda: held.held_bytes == 1900)
+            await second.send(piece)
+            for reply in (refused, await second.reply()):
+                error = json.loads(reply.body)
+                assert (reply.status, reply.header(b"retry-after")) == (503, b"1")
+                assert (error["type"], error["error"]["code"]) == ("error", "busy")
+                closed = await gateway.closed(reply.exchange)
+                assert (closed.ending, closed.error_code) == ("refused", "busy")
+            assert held.held_bytes == 1300
+            assert not held.gathering
+            upstream.reply(OK)
+            assert (await ask(gateway, post(b"", path=b"/all/v1/models").replace(b"POST", b"GET"))).status == 200
+            await waiting.send(OK)
+            assert (await first.reply()).body == b"ok"
+            assert held.held_bytes == 0
+            assert (await ask(gateway, post(b"x" * 800, path=b"/all/v1/chat/completions"))).status == 200
+    assert len(upstream.received) == 4
+
+
+async def test_what_a_body_unfolds_to_counts_until_its_reply_begins(tmp_path: Path) -> None:
+    given = gzip.compress(BODY)
+    async with FakeUpstream() as upstream:
+        setup = routes(to("openai", model="gpt-*"))
+        async with running_gateway(tmp_path, setup=setup, openai=upstream.url) as gateway, gateway.client() as client:
+            await client.send(post(given, extra=b"Content-Encoding: gzip\r\n"))
+            call = await upstream.call()
+            assert gateway.gateway.held_bytes == len(given) + len(BODY)
+            await call.send(OK)
+            assert (await client.reply()).body == b"ok"
+            assert gateway.gateway.held_bytes == 0
 
 
 async def test_a_client_that_waits_to_be_told_is_told_to_send_its_body(tmp_path: Path) -> None:

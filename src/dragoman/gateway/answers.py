@@ -32,6 +32,8 @@ def error_of(dialect: str | None, status: int, code: str, message: str) -> tuple
     headers = [_JSON, *error_headers(dialect, status)]
     if status == HTTPStatus.UPGRADE_REQUIRED:
         headers.append((b"upgrade", b"HTTP/1.1"))
+    if code == "busy":
+        headers.append((b"retry-after", b"1"))
     return headers, render_error(dialect, status, code, message)
 
 

@@ -120,7 +120,9 @@ class RoutedExchange(TryingExchange):
             if self._question is None:
                 body = b"".join(self._held or ())
                 limit = unfolded_limit(self._plan.limits)
-                self._ask(await self._off_the_loop(len(body), Question, self._request, body, limit))
+                question = await self._off_the_loop(len(body), Question, self._request, body, limit)
+                self._hold_beside(question.unfolded_bytes)
+                self._ask(question)
             refusal = self._refusal_of_route()
             if refusal is not None:
                 self._refuse_from_task(refusal)

@@ -26,6 +26,8 @@ from dragoman.security.passwords import Attempts, Password
 TICK_S = 0.5
 HELD_BYTES = 64 * 1024 * 1024
 """How much of all requests' bodies is kept for retries."""
+MOST_HELD_BYTES = 4 * HELD_BYTES
+"""Past it no request is gathered that would be held beside others."""
 BACKLOG = 1024
 
 
@@ -85,6 +87,10 @@ class Gateway:
     @property
     def is_holding_too_much(self) -> bool:
         return self.held_bytes > HELD_BYTES
+
+    def has_room_for(self, more_bytes: int, own_bytes: int = 0) -> bool:
+        """Say whether so much more of a body may be held; one that is held alone has room whatever its length."""
+        return self.held_bytes + more_bytes <= MOST_HELD_BYTES or self.held_bytes == own_bytes
 
     def make_id(self) -> str:
         return self._ids.make(self.clock.wall_ns() // 1_000_000)
