@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.gateway import call
+from dragoman.gateway import question
 from dragoman.gateway.breaker import FAILURES
 from dragoman.gateway.routed import RoutedExchange
 from dragoman.journal.format import Alteration, AttemptOpened, UpstreamBody
@@ -277,7 +277,7 @@ async def test_a_body_that_nobody_can_unfold_passes_as_it_came(tmp_path: Path, c
 async def test_a_body_that_unfolds_to_too_much_is_taken_by_a_route_for_all_models_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call, "LEAST_UNFOLDED_BYTES", 100)
+    monkeypatch.setattr(question, "LEAST_UNFOLDED_BYTES", 100)
     given = gzip.compress(BODY + b" " * 1000)
     request = post(given, extra=b"Content-Encoding: gzip\r\n")
     (every,), (some,) = to("one").routes, to("one", model="m*").routes
@@ -294,7 +294,7 @@ async def test_a_body_that_unfolds_to_too_much_is_taken_by_a_route_for_all_model
                 if status == 413:
                     assert "limits.capture" in json.loads(reply.body)["error"]["message"]
                     assert (await running.closed(reply.exchange)).error_code == "body_too_long"
-            monkeypatch.setattr(call, "LEAST_UNFOLDED_BYTES", 10_000)
+            monkeypatch.setattr(question, "LEAST_UNFOLDED_BYTES", 10_000)
             running.change(routes=[some])
             async with running.client() as client:
                 assert (await client.ask(request)).status == 200

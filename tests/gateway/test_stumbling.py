@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dragoman.dialects.translate import StreamTranslator
-from dragoman.gateway import answers, call, routed, server, translated, tries
+from dragoman.gateway import answers, call, calling, question, routed, server, translated, tries
 from dragoman.gateway.recorder import Recorder
 from dragoman.journal.format import Closed
 from dragoman.records.route import Route, Target
@@ -82,9 +82,9 @@ def closed_records(running: RunningGateway) -> list[Closed]:
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (call, "_translated"),
-        (call, "_decode_asked"),
-        (call, "translated_head"),
+        (calling, "_translated"),
+        (question, "_decode_asked"),
+        (calling, "translated_head"),
         (call.Call, "head"),
         (routed, "needs_work"),
         (routed, "make_call"),
@@ -137,7 +137,7 @@ async def test_a_stream_that_stumbles_ends_and_is_on_record_once(
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fails)
             if place is answers:
-                patch.setattr(call, "_translated", fails)
+                patch.setattr(calling, "_translated", fails)
             async with running.client() as client:
                 await client.send(post(ask_body("claude-1", stream=True), extra=b"Connection: close\r\n"))
                 await client.ended()  # nothing hangs

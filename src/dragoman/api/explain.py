@@ -27,7 +27,9 @@ from dragoman.canonical import Message, Prompt, Text
 from dragoman.dialects import ALL, detect
 from dragoman.dialects.base import RequestTarget
 from dragoman.errors import BadRequest
-from dragoman.gateway.call import Call, CannotCall, Question, make_call
+from dragoman.gateway.call import Call, CannotCall
+from dragoman.gateway.calling import make_call
+from dragoman.gateway.question import Question
 from dragoman.gateway.recorder import MaskedFieldBook
 from dragoman.gateway.request import RequestBook
 from dragoman.gateway.routing import Plan

@@ -1,8 +1,9 @@
 """A request that routes decide on: who takes it, in which order its targets are tried, what is answered here.
 
-The steps: gather the body (see `gathered`), find the route, make the call to a target (see `call`), try it (see
-`tries` and `breaker`), relay. Where no route takes it, it goes to the default provider as it came. When no target
-works, the client gets the last one's own answer, or one of ours that says what was tried.
+The steps: gather the body (see `gathered`), read what is asked (see `question`), find the route, make the call to a
+target (see `calling`), try it (see `tries` and `breaker`), relay. Where no route takes it, it goes to the default
+provider as it came. When no target works, the client gets the last one's own answer, or one of ours that says what was
+tried.
 Bodies that are long, or compressed, are read and rewritten in a thread.
 """
 
@@ -10,17 +11,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from dragoman.gateway.call import (
-    Call,
-    CannotCall,
-    Question,
-    is_count,
-    is_translated,
-    make_call,
-    needs_work,
-    plain_call,
-    unfolded_limit,
-)
+from dragoman.gateway.call import Call, CannotCall
+from dragoman.gateway.calling import is_count, is_translated, make_call, needs_work, plain_call
+from dragoman.gateway.question import Question, unfolded_limit
 from dragoman.gateway.request import PANIC, Refusal, Request
 from dragoman.gateway.retrying import Failed
 from dragoman.gateway.tried_relay import TriedRelay

@@ -2,14 +2,15 @@
 
 Promise: nothing is tried again once a byte of a reply was passed on; each try is an attempt on record with its own
 end; leaving, stopping and the panic switch end it also while it waits for the next. What is sent was made elsewhere
-(see `call`); whether and when an attempt is repeated is arithmetic (see `retrying`).
+(see `calling`); whether and when an attempt is repeated is arithmetic (see `retrying`).
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from dragoman.gateway.call import Call, is_renamed
+from dragoman.gateway.call import Call
+from dragoman.gateway.calling import is_renamed
 from dragoman.gateway.gathered import GatheredExchange
 from dragoman.gateway.pool import ConnectFailed
 from dragoman.gateway.recorder import Recorder
