@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dragoman.dialects.translate import StreamTranslator
-from dragoman.gateway import answers, call, calling, question, routed, server, translated, tries
+from dragoman.gateway import answers, call, calling, question, routed, server, translated, translated_answer, tries
 from dragoman.gateway.recorder import Recorder
 from dragoman.journal.format import Closed
 from dragoman.records.route import Route, Target
@@ -97,7 +97,7 @@ def closed_records(running: RunningGateway) -> list[Closed]:
         (translated.TranslatedRelay, "_whole"),
         (translated.TranslatedRelay, "_answer"),
         (translated.TranslatedRelay, "_reply_fields"),
-        (translated, "translate_reply"),
+        (translated_answer, "translate_reply"),
     ],
 )
 async def test_what_stumbles_is_answered_500(

@@ -73,11 +73,15 @@ def request_head(head: RequestHead, way: Way, upstream: Upstream, *, upgrades: b
 
 
 def signature_fault(head: RequestHead, upstream: Upstream) -> str | None:
-    """Say why a request that its client signed (AWS's SigV4) cannot go on: the signature holds for our host alone."""
+    """Say why a request that its client signed (AWS's SigV4) cannot go on: the signature holds for our host alone.
+
+    What does not say that it covers the host is no such signature, and passes like any credential.
+    """
     if upstream.has_own_auth or head.host == upstream.host_header:
         return None
     given = head.get(b"authorization")
-    if given is None or not given.startswith(b"AWS4-"):
+    signed = _SIGNED_HEADERS.search(given) if given is not None and given.startswith(b"AWS4-") else None
+    if signed is None or b"host" not in signed[1].split(b";"):
         return None
     host = (head.host or b"another host").decode("latin-1")
     return (

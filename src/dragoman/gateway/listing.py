@@ -14,7 +14,8 @@ from dragoman.dialects.models import Model, read_models, write_models
 from dragoman.dialects.translate import translate_error
 from dragoman.gateway.call import Call, CannotCall
 from dragoman.gateway.routing import Plan, Way
-from dragoman.gateway.translated import Answer, TranslatedRelay
+from dragoman.gateway.translated import TranslatedRelay
+from dragoman.gateway.translated_answer import Answer
 from dragoman.gateway.translated_heads import translated_head
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.records.route import Route, RouteTable, target_dialect

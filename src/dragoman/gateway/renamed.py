@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from dragoman.canonical import Loss, ReplyError
 from dragoman.gateway.call import Call
-from dragoman.gateway.translated import Answer, TranslatedRelay
+from dragoman.gateway.translated import TranslatedRelay
+from dragoman.gateway.translated_answer import Answer, unusable
 from dragoman.gateway.tried_relay import TriedRelay
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
 from dragoman.wire.splice import rename
 
 if TYPE_CHECKING:
-    from dragoman.gateway.tries import TryingExchange
+    from dragoman.gateway.attempt import AttemptingExchange
     from dragoman.gateway.upstream_side import UpstreamSide
 
 _MODEL = re.compile(rb'"message_start".*?"model"\s*:\s*("(?:[^"\\]|\\.)*")', re.DOTALL)
@@ -74,7 +75,7 @@ class RenamedRelay(TranslatedRelay):
 
     __slots__ = ("_is_plain",)
 
-    def __init__(self, exchange: "TryingExchange", side: "UpstreamSide", now_ns: int, call: Call) -> None:
+    def __init__(self, exchange: "AttemptingExchange", side: "UpstreamSide", now_ns: int, call: Call) -> None:
         super().__init__(exchange, side, now_ns, call)
         self._is_plain = False
         """The reply names no model, and passes as it comes."""
@@ -91,7 +92,8 @@ class RenamedRelay(TranslatedRelay):
     def _whole(self) -> Answer:
         assert self._head is not None
         if problem := self._folding_problem():
-            return self._as_fault("unreadable_reply", f"the provider's reply cannot be unfolded{problem}")
+            message = f"the provider's reply cannot be unfolded{problem}"
+            return unusable(self._client_dialect, "unreadable_reply", message)
         body = bytes(self._gathered)
         try:
             body = rename(body, "model", self._target.model)

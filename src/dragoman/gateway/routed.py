@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from dragoman.gateway.attempt import IN_THREAD_BYTES
 from dragoman.gateway.call import Call, CannotCall
 from dragoman.gateway.calling import is_count, is_translated, make_call, needs_work, plain_call
 from dragoman.gateway.question import Question, unfolded_limit
 from dragoman.gateway.request import PANIC, Refusal, Request
 from dragoman.gateway.retrying import Failed
 from dragoman.gateway.tried_relay import TriedRelay
-from dragoman.gateway.tries import IN_THREAD_BYTES, TryingExchange
+from dragoman.gateway.tries import TryingExchange
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.records.route import Target
 from dragoman.tasks import spawn

@@ -10,23 +10,15 @@ Decides nothing about retries; the `TryingExchange` does.
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dragoman.canonical import Loss, ReplyError
-from dragoman.dialects import ALL
-from dragoman.dialects.base import Unreadable
 from dragoman.dialects.errors import error_headers
-from dragoman.dialects.statuses import client_status, code_for, status_of
-from dragoman.dialects.translate import (
-    StreamTranslator,
-    gather_stream,
-    stream_media_type,
-    tell_as_stream,
-    translate_error,
-    translate_reply,
-)
+from dragoman.dialects.statuses import status_of
+from dragoman.dialects.translate import StreamTranslator, stream_media_type
 from dragoman.gateway.call import Call
-from dragoman.gateway.told_apart import error_told, looks_like_stream, says_stream
+from dragoman.gateway.told_apart import looks_like_stream, says_stream
+from dragoman.gateway.translated_answer import Answer, error_answer, unusable, whole_answer
 from dragoman.gateway.translated_heads import reply_lines, translated_reply_fields
 from dragoman.gateway.tried_relay import TriedRelay, content_coding
 from dragoman.gateway.upstream_side import UpstreamSide
@@ -34,26 +26,14 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import Framing, ResponseHead
 
 if TYPE_CHECKING:
+    from dragoman.gateway.attempt import AttemptingExchange
     from dragoman.gateway.renamed import RenamedStream
-    from dragoman.gateway.tries import TryingExchange
 
 PING_NS = 10 * 10**9
 MOST_GATHERED_BYTES = 128 * 1024 * 1024
 _JSON = b"application/json"
 
 _log = logging.getLogger("dragoman.gateway")
-
-
-class Answer(NamedTuple):
-    """A whole reply, as the client gets it."""
-
-    status: int
-    body: bytes
-    losses: list[Loss]
-    told: ReplyError | None = None
-    """The error that stands in place of an answer, where the provider's status was none."""
-    fault: str | None = None
-    """Names what was wrong with the provider's reply, where the error is not the provider's own."""
 
 
 class TranslatedRelay(TriedRelay):
@@ -64,7 +44,7 @@ class TranslatedRelay(TriedRelay):
         "_target", "_unfold",
     )  # fmt: skip
 
-    def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
+    def __init__(self, exchange: "AttemptingExchange", side: UpstreamSide, now_ns: int, call: Call) -> None:
         super().__init__(exchange, side, now_ns)
         self._call = call
         self._client_dialect = exchange.way.dialect or ""
@@ -202,10 +182,10 @@ class TranslatedRelay(TriedRelay):
     def _fail_early(self, stream: "StreamTranslator | RenamedStream") -> None:
         """The stream told an error before anything was passed on: that is an error answer, or another attempt."""
         if stream.error is not None:
-            self._answer_whole(self._as_error(stream.error))
+            self._answer_whole(error_answer(self._client_dialect, stream.error))
             return
         message = "the provider's stream ended before it said anything" + self._folding_problem()
-        self._answer_whole(self._as_fault("empty_reply", message))
+        self._answer_whole(unusable(self._client_dialect, "empty_reply", message))
 
     def _falls_back(self, error: ReplyError) -> bool:
         """Leave a reply that told an error in place of an answer, where another attempt follows."""
@@ -214,17 +194,6 @@ class TranslatedRelay(TriedRelay):
             return False
         self._trying.on_told_error(status, error.message)
         return True
-
-    def _as_error(self, error: ReplyError, fault: str | None = None) -> Answer:
-        """Make an error answer; with `fault` of an error of ours."""
-        status = client_status(status_of(error), error, self._client_dialect)
-        code = code_for(status, error, self._client_dialect)
-        body = ALL[self._client_dialect].render_error(status, code, error.message)
-        return Answer(status, body, [], error, fault)
-
-    def _as_fault(self, fault: str, message: str) -> Answer:
-        """Make the 502 that stands for a reply which cannot be used."""
-        return self._as_error(ReplyError(message=message, kind="502", code=fault), fault)
 
     def _folding_problem(self) -> str:
         """Say what was wrong with the reply's content coding; nothing when nothing was."""
@@ -289,27 +258,16 @@ class TranslatedRelay(TriedRelay):
 
     def _whole(self) -> Answer:
         """Translate what was gathered. May run in a thread."""
-        head, source, body = self._head, self._call.dialect or "", bytes(self._gathered)
-        assert head is not None
-        if 300 <= head.status < 400:
-            return self._as_fault(f"upstream_{head.status}", f"the provider answered {head.status}; expected a reply")
-        if head.status >= 400:
-            headers = {one.low.decode("latin-1"): one.value.decode("latin-1") for one in head.fields}
-            status, out = translate_error(source, self._client_dialect, head.status, headers, body)
-            return Answer(status, out, [])
-        to = self._target
-        try:
-            if to.prompt.is_streamed:
-                rendered = tell_as_stream(source, self._client_dialect, body, to)
-            elif self._is_stream:
-                rendered = gather_stream(source, self._client_dialect, body, to)
-            else:
-                rendered = translate_reply(source, self._client_dialect, body, to)
-        except Unreadable as error:
-            message = f"the provider's reply cannot be read as {source}: {error}{self._folding_problem()}"
-            told = error_told(source, body, is_stream=self._is_stream)
-            return self._as_error(told) if told is not None else self._as_fault("unreadable_reply", message)
-        return Answer(head.status, rendered.body, rendered.losses)
+        assert self._head is not None
+        return whole_answer(
+            self._head,
+            bytes(self._gathered),
+            self._call.dialect or "",
+            self._client_dialect,
+            self._target,
+            is_stream=self._is_stream,
+            problem=self._folding_problem(),
+        )
 
     def _answer_whole(self, made: Answer) -> None:
         """Give the client a whole reply, unless it is an error in the clothes of an answer and another is asked."""

@@ -15,7 +15,7 @@ from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import BadMessage, Framing, ResponseHead
 
 if TYPE_CHECKING:
-    from dragoman.gateway.tries import TryingExchange
+    from dragoman.gateway.attempt import AttemptingExchange
 
 KEPT_BYTES = 2048
 MOST_READ_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ class TriedRelay(Relay):
 
     __slots__ = ("_coding", "_dropped", "_failed", "_failed_at", "_trying")
 
-    def __init__(self, exchange: "TryingExchange", side: UpstreamSide, now_ns: int) -> None:
+    def __init__(self, exchange: "AttemptingExchange", side: UpstreamSide, now_ns: int) -> None:
         super().__init__(exchange, side, now_ns)
         self._trying = exchange
         self._failed: Failed | None = None
