@@ -5,6 +5,7 @@ Promise: headers pass with value, spelling, order and duplicates as they came, b
 changed is named, so that it can be put on record. Pure.
 """
 
+import re
 from typing import NamedTuple
 
 from dragoman.gateway.routing import Way
@@ -17,6 +18,7 @@ _PLAIN_CONNECTION = ([], [b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"
 """Values of `connection` that nominate no header."""
 _CORS = b"access-control-"
 _NONE: frozenset[bytes] = frozenset()
+_SIGNED_HEADERS = re.compile(rb"SignedHeaders=([^,\s]*)")
 
 
 class OutgoingRequest(NamedTuple):
