@@ -16,6 +16,7 @@ from dragoman.journal.format import Alteration, AttemptOpened
 from dragoman.records.setup import Auth, Setup
 from dragoman.simulator import Server
 from dragoman.simulator.bedrock import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from fakes.client import FakeClient
 from fakes.gateway import RunningGateway, provider, running_gateway
 from fakes.simulated import running_simulator
 from fakes.upstream import FakeUpstream, dechunk
@@ -234,3 +235,16 @@ async def test_a_signature_is_not_lent_without_the_password(tmp_path: Path) -> N
                 assert reply.status == 401
                 assert b"x-dragoman-key" in reply.body
         assert upstream.connection_count == 0
+
+
+async def test_what_does_not_cover_the_host_is_no_signature_for_ours(tmp_path: Path) -> None:
+    """Recorders cut signatures short, and proxies between sign other headers: such a request passes as it is."""
+    async with FakeUpstream() as upstream, running_gateway(tmp_path, bedrock=upstream.url) as gateway:
+        upstream.reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        for given in (
+            "AWS4-HMAC-SHA256 REDACTED",
+            "AWS4-HMAC-SHA256 Credential=k, SignedHeaders=x-amz-date, Signature=0",
+        ):
+            head = f"POST /model/m/invoke HTTP/1.1\r\nHost: localhost\r\nAuthorization: {given}\r\nContent-Length: 2\r\n\r\n"
+            async with FakeClient(gateway.port) as client:
+                assert (await client.ask(head.encode() + b"{}")).status == 200
