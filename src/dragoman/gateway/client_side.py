@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from dragoman.gateway.answers import error_of, own_reply
 from dragoman.gateway.endpoint import Exchange
+from dragoman.gateway.lifetime import Lifetime
 from dragoman.gateway.pool import shown
 from dragoman.gateway.request import unreadable_request
 from dragoman.gateway.routed import RoutedExchange
@@ -294,7 +295,7 @@ class ClientSide(asyncio.Protocol):
         self._exchange = None
         self.finish("close")
 
-    def let_go(self, exchange: Exchange) -> None:
+    def let_go(self, exchange: Lifetime) -> None:
         """Cut the connection if it still serves this exchange, which cannot be answered."""
         if self._exchange is exchange:
             self.cut()

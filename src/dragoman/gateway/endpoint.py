@@ -1,32 +1,23 @@
-"""One exchange: a request's way to its provider, and the life of both until the record is closed.
+"""One exchange: a request's way to its provider.
 
-The steps: open (checks, route, `opened` on record), send (a kept connection or a new one), relay (see `relay`).
-Promise: an exchange is closed on record exactly once, with the reason, whatever happens on either side; the
-request's body streams through and only its first megabyte is kept, for the one retry that a kept connection
-allows which the provider had already closed. Nothing here waits: it all happens in callbacks, and only a new
-connection takes a task.
+The steps: open (checks, route, `opened` on record), send (a kept connection or a new one), relay (see `relay`); how it
+ends is told in `lifetime`.
+Promise: the request's body streams through and only its first megabyte is kept, for the one retry that a kept
+connection allows which the provider had already closed. Nothing here waits: it all happens in callbacks, and only a
+new connection takes a task.
 """
 
-import logging
-from typing import TYPE_CHECKING
-
 from dragoman.gateway import answers
+from dragoman.gateway.lifetime import Lifetime
 from dragoman.gateway.pool import ConnectFailed
-from dragoman.gateway.recorder import UNRECORDED, Recorder, Unrecorded
+from dragoman.gateway.recorder import UNRECORDED, Recorder
 from dragoman.gateway.relay import Relay
-from dragoman.gateway.request import NOWHERE, Prepared, Refusal, Request
-from dragoman.gateway.upstream import Upstream
+from dragoman.gateway.request import NOWHERE, Prepared, Refusal
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.journal.format import Ending
 from dragoman.tasks import spawn
 from dragoman.wire.headers import Fields
 from dragoman.wire.http1 import BadMessage
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from dragoman.gateway.client_side import ClientSide
-    from dragoman.gateway.server import Gateway
 
 HELD_BYTES = 1024 * 1024
 """How much of a body is kept for a retry."""
@@ -35,62 +26,16 @@ MAX_DEPTH = 4
 UNSENT_BYTES = 256 * 1024
 """How much of a body is read before there is a connection to send it on."""
 
-_log = logging.getLogger("dragoman.gateway")
 
-
-class Exchange:
+class Exchange(Lifetime):
     """One request and all that comes of it."""
 
-    __slots__ = (
-        "_connecting", "_depth", "_has_ended_request", "_held", "_held_bytes", "_length", "_number", "_plan", "_relay",
-        "_request", "_request_bytes", "_side", "client", "cors", "gateway", "has_invited", "head", "id", "is_over",
-        "is_request_whole", "recorder", "upgrades", "way",
-    )  # fmt: skip
-
-    def __init__(self, gateway: "Gateway", client: "ClientSide", request: Request, length: bytes) -> None:
-        self.gateway = gateway
-        self.client = client
-        self.head = request.head
-        self.way = request.way
-        self.cors = request.cors
-        self.upgrades = request.upgrades
-        self.id = gateway.make_id()
-        self.recorder: Recorder | Unrecorded = UNRECORDED
-        self.is_request_whole = False
-        """True when all of the request has come, also while it is still being sent on."""
-        self.is_over = False
-        self.has_invited = False
-        """True once the client was told to send its body (`100 Continue`)."""
-        self._plan = gateway.requests.plan
-        self._request = request
-        self._depth = 0
-        self._length = length
-        """Digits of `content-length`."""
-        self._side: UpstreamSide | None = None
-        self._relay: Relay | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._number = 0
-        self._held: list[bytes] | None = []
-        self._held_bytes = 0
-        self._request_bytes = 0
-        self._has_ended_request = False
-
-    _stumbling = "Dragoman could not cope with this call"
-
-    @property
-    def upstream(self) -> Upstream:
-        assert self.way.upstream is not None
-        return self.way.upstream
+    __slots__ = ()
 
     @property
     def _prepared(self) -> Prepared:
         assert self._request.prepared is not None
         return self._request.prepared
-
-    @property
-    def client_write_ns(self) -> int:
-        """How long the client may take no bytes."""
-        return self.way.upstream.client_write_ns if self.way.upstream else 120 * 10**9
 
     # Open
 
@@ -144,10 +89,6 @@ class Exchange:
         """Name the provider that the request goes to, as far as it is known yet."""
         return self.way.upstream.slug if self.way.upstream is not None else None
 
-    def _route_without_attempt(self) -> str | None:
-        """Name the route that took the request, where no attempt does."""
-        return None
-
     def _too_many_guesses(self, refusal: Refusal | None) -> Refusal | None:
         """Slow down a peer that guesses the password; a right one has to wait as well, so that guesses tell nothing."""
         attempts = self.gateway.attempts
@@ -174,6 +115,12 @@ class Exchange:
         if self.gateway.journal.is_full and self._plan.setup.journal.when_full == "refuse":
             return 503, "journal_full", "the journal takes no more and journal.when_full is `refuse`"
         return None
+
+    def refuse_message(self, error: BadMessage) -> None:
+        """The client's bytes are no clear HTTP."""
+        if self.recorder is UNRECORDED and self.way is NOWHERE:
+            self._open()
+        self.fail(error.status, "bad_request", str(error), ending="refused", is_kept=False)
 
     # Send
 
@@ -285,21 +232,7 @@ class Exchange:
         elif self._held_bytes > HELD_BYTES or self.gateway.is_holding_too_much:
             self._drop_held()
 
-    def _drop_held(self) -> None:
-        self.gateway.held_bytes -= self._held_bytes
-        self._held_bytes = 0
-        self._held = None
-
     # What the relay tells
-
-    def own_lines(self, *, is_kept: bool) -> bytes:
-        """Make the header lines of our own, and those of this connection."""
-        lines = b"" if self.recorder is UNRECORDED else b"x-dragoman-exchange: " + self.id.encode() + b"\r\n"
-        if self._number > 1:
-            lines += b"x-dragoman-attempts: %d\r\n" % self._number
-        if not is_kept:
-            return lines + b"connection: close\r\n"
-        return lines + b"connection: keep-alive\r\n" if self.head.minor == 0 else lines
 
     def on_reply_begun(self) -> None:
         """The head has come: from here on nothing is tried again."""
@@ -332,153 +265,3 @@ class Exchange:
     def on_no_reply(self, status: int, code: str, message: str, *, ending: Ending = "upstream_failed") -> None:
         """The attempt came to its end before a reply: what came is no HTTP, or too long nothing came."""
         self.fail(status, code, message, ending=ending)
-
-    # The end
-
-    def refuse(self, status: int, code: str, message: str) -> None:
-        """Say no by an answer of our own."""
-        self.fail(status, code, message, ending="refused")
-
-    def refuse_message(self, error: BadMessage) -> None:
-        """The client's bytes are no clear HTTP."""
-        if self.recorder is UNRECORDED and self.way is NOWHERE:
-            self._open()
-        self.fail(error.status, "bad_request", str(error), ending="refused", is_kept=False)
-
-    def stumbled(self, error: Exception) -> None:
-        """Something here could not cope with what came: that ends this exchange alone, whatever state it was in."""
-        _log.error("exchange %s: %s", self.id, self._stumbling, exc_info=error)
-        try:
-            self.fail(500, "internal", f"{self._stumbling}: {type(error).__name__} (see the log)")
-        except Exception:  # noqa: BLE001 there is nobody left to tell
-            _log.exception("exchange %s: it could not be ended properly", self.id)
-            if not self.is_over:
-                self._close("upstream_failed", status=500, code="internal", message=self._stumbling)
-        self.client.let_go(self)
-
-    def fail(
-        self, status: int, code: str, message: str, *, ending: Ending = "upstream_failed", is_kept: bool = True
-    ) -> None:
-        """Answer an error in the client's dialect; when the reply has already begun, break it off."""
-        if self.is_over:
-            return
-        if self._relay is not None and self._relay.status:
-            self.break_off(ending, code, message)
-        elif self.way.kind == "keeper":
-            self._answer_for_keeper(status, code, message, ending)
-        else:
-            headers, body = answers.error_of(self.way.dialect, status, code, message)
-            self._answer(status, headers, body, ending, code=code, message=message, is_kept=is_kept)
-
-    def _answer_for_keeper(self, status: int, code: str, message: str, ending: Ending) -> None:
-        if code == "keeper_down" and self.way.target.partition(b"?")[0] == b"/healthz":
-            self._answer(200, *answers.health_without_keeper(), ending)
-            return
-        self._answer(status, *answers.management_error(code, message), ending)
-
-    def _answer(
-        self,
-        status: int,
-        headers: Fields,
-        body: bytes,
-        ending: Ending,
-        *,
-        code: str | None = None,
-        message: str | None = None,
-        is_kept: bool = True,
-    ) -> None:
-        is_kept = is_kept and self.is_request_whole and self.head.is_persistent and not self.gateway.is_draining
-        self._close(ending, status=status, code=code, message=message, body=body)
-        extra = self.cors + self.own_lines(is_kept=is_kept)
-        reply = answers.own_reply(status, headers, body, to_head=self.head.method == "HEAD", extra=extra)
-        if not self.client.has_left:
-            self.client.write(reply)
-            self.client.exchange_over(is_kept=is_kept)
-
-    def break_off(self, ending: Ending, code: str, message: str) -> None:
-        """End in the middle: the client sees the cut."""
-        if self.is_over:
-            return
-        ends_by_close = self._relay is not None and self._relay.ends_by_close
-        self._close(ending, code=code, message=message)
-        if self.client.has_left:
-            return
-        if ends_by_close:
-            self.client.cut_hard()
-        else:
-            self.client.cut()
-
-    def cancel(self, code: str = "cancelled", message: str = "somebody stopped this exchange") -> None:
-        self.break_off("cancelled", code, message)
-
-    def on_client_gone(self) -> None:
-        """The client left: so does the request, unless replies are to be read to their end."""
-        if self.is_over:
-            return
-        relay = self._relay
-        if self._plan.setup.reads_to_end and self._has_ended_request and not (relay and relay.is_tunnel):
-            if relay is not None:
-                relay.release()
-            return
-        self._close("client_closed")
-
-    def on_client_stuck(self) -> None:
-        """The client took no bytes for longer than `timeouts.client_write`."""
-        limit_s = self.client_write_ns / 1e9
-        if not self.is_over:
-            message = f"the client took no bytes for {limit_s:g} s (timeouts.client_write)"
-            self._close("timeout", code="client_write_timeout", message=message)
-
-    def on_client_full(self, *, is_full: bool) -> None:
-        if self._relay is None:
-            return
-        if is_full:
-            self._relay.hold()
-        else:
-            self._relay.release()
-
-    def on_tunnel_from_client(self, data: bytes) -> None:
-        if self._relay is not None:
-            self._relay.on_tunnel_from_client(data)
-
-    def tick(self, now_ns: int) -> None:
-        if self._relay is not None:
-            self._relay.tick(now_ns, is_request_whole=self._has_ended_request)
-
-    def _close(
-        self,
-        ending: Ending,
-        *,
-        status: int = 0,
-        code: str | None = None,
-        message: str | None = None,
-        trailers: Fields | None = None,
-        body: bytes = b"",
-    ) -> None:
-        """Let go of everything and close the record."""
-        self.is_over = True
-        self._let_go_of_more()
-        if self._held is not None:
-            self._drop_held()
-        if self._connecting is not None:
-            self._connecting.cancel()
-            self._connecting = None
-        relay, side = self._relay, self._side
-        if side is not None and side.owner is relay and relay is not None:
-            side.abandon()
-        self._side = self._relay = None  # the relay points here: without a circle all of it is freed at once
-        self.gateway.closed(self)
-        self.recorder.closed(
-            ending,
-            status=status or (relay.status if relay is not None else 0),
-            sent_bytes=relay.sent_bytes if relay is not None else len(body),
-            code=code,
-            message=message,
-            trailers=trailers,
-            body=body,
-            paused_ns=relay.paused_ns if relay is not None else 0,
-            route=self._route_without_attempt(),
-        )
-
-    def _let_go_of_more(self) -> None:
-        """Let go of what a kind of exchange holds beside; it is over."""

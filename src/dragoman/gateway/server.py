@@ -14,6 +14,7 @@ from dragoman.clock import Clock, SystemClock
 from dragoman.gateway.breaker import Breakers
 from dragoman.gateway.client_side import ClientSide
 from dragoman.gateway.endpoint import Exchange
+from dragoman.gateway.lifetime import Lifetime
 from dragoman.gateway.pool import Pool
 from dragoman.gateway.recorder import MaskedFieldBook
 from dragoman.gateway.request import RequestBook
@@ -172,7 +173,7 @@ class Gateway:
             self.requests_total += 1
         self.exchanges[exchange.id] = exchange
 
-    def closed(self, exchange: Exchange) -> None:
+    def closed(self, exchange: Lifetime) -> None:
         self.exchanges.pop(exchange.id, None)
         if self.is_draining and not self.exchanges:
             self.drained.set()
