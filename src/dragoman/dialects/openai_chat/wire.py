@@ -86,10 +86,13 @@ def _detail(part: Reasoning) -> JsonObject:
 def _aside(said: list[AnyPart], fields: JsonObject, *, is_list: bool) -> list[AnyPart]:
     """Write what an assistant says beside its content: refusal, sound, citations."""
     left: list[AnyPart] = []
+    refusals = [part.text for part in said if isinstance(part, Refusal) and not is_list]
+    if refusals:
+        fields["refusal"] = "".join(refusals)
     for part in said:
         if isinstance(part, Refusal) and not is_list:
-            fields["refusal"] = part.text
-        elif isinstance(part, Media) and part.kind == "audio" and part.file_id is not None:
+            continue
+        if isinstance(part, Media) and part.kind == "audio" and part.file_id is not None:
             fields["audio"] = {"id": part.file_id}
         else:
             left.append(part)
