@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.canonical import Loss, Prompt
 from dragoman.gateway.heads import OutgoingRequest, signed
-from dragoman.gateway.request import Prepared
+from dragoman.gateway.prepared import Prepared
 from dragoman.gateway.upstream import Upstream
 from dragoman.wire.headers import Fields
 

@@ -12,8 +12,8 @@ from dragoman.canonical import Prompt
 from dragoman.dialects.detect import PROMPT_ENDPOINTS
 from dragoman.gateway.call import Call, CannotCall
 from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault
+from dragoman.gateway.prepared import Prepared
 from dragoman.gateway.question import Question
-from dragoman.gateway.request import Prepared
 from dragoman.gateway.rewriting import edit, has_edits, with_edits, with_model, with_pin, without_foreign_seals
 from dragoman.gateway.routing import Plan, Way
 from dragoman.gateway.translated_heads import translated_head

@@ -10,9 +10,10 @@ new connection takes a task.
 from dragoman.gateway import answers
 from dragoman.gateway.lifetime import Lifetime
 from dragoman.gateway.pool import ConnectFailed
+from dragoman.gateway.prepared import Prepared
 from dragoman.gateway.recorder import UNRECORDED, Recorder
 from dragoman.gateway.relay import Relay
-from dragoman.gateway.request import NOWHERE, Prepared, Refusal
+from dragoman.gateway.request import NOWHERE, Refusal
 from dragoman.gateway.upstream_side import UpstreamSide
 from dragoman.journal.format import Ending
 from dragoman.tasks import spawn

@@ -8,10 +8,10 @@ kept. Does no I/O.
 """
 
 import hmac
-import re
 
 from dragoman.gateway import answers
-from dragoman.gateway.heads import OutgoingRequest, request_head, signature_fault
+from dragoman.gateway.heads import request_head, signature_fault
+from dragoman.gateway.prepared import LENGTH, Prepared, length_at, patched
 from dragoman.gateway.routing import Plan, Way, asks_for_websocket
 from dragoman.gateway.upstream import Upstream
 from dragoman.wire.headers import FieldBook, Fields, list_items
@@ -21,7 +21,6 @@ WORKBENCH_HEADER = b"x-dragoman-workbench"
 """Carries the per-start secret by which calls of Dragoman's own are known. It is never recorded."""
 NOWHERE = Way("none", status=400)
 
-_LENGTH = re.compile(rb"\r\n(?:Content-Length|content-length): ([0-9]{1,18})(?=\r\n)")
 _ORIGINS = frozenset({"client", "workbench", "replay", "connect"})
 _LONGEST_KEPT = 4096
 _MOST_KEPT = 512
@@ -32,36 +31,6 @@ Refusal = tuple[int, str, str]
 """Status, code and message."""
 PANIC: Refusal = (503, "panic", "the panic switch is on: Dragoman passes nothing on until somebody turns it off")
 _CODES = {404: "not_found", 426: "no_websocket"}
-
-
-class Prepared:
-    """A head for a provider, with a hole where the body's length stands."""
-
-    __slots__ = ("_after", "_before", "_sent", "_sent_at", "alterations")
-
-    def __init__(self, outgoing: OutgoingRequest) -> None:
-        self._sent = outgoing.written
-        self._sent_at = -1
-        self.alterations = outgoing.alterations
-        """What differs from what the client sent, in words."""
-        whole = b"\r\n".join(outgoing.lines) + b"\r\n\r\n"
-        match = _LENGTH.search(whole)
-        self._before, self._after = whole, b""
-        if match is not None:
-            self._before, self._after = whole[: match.start(1)], whole[match.end(1) :]
-            self._sent_at = _length_at(self._sent)
-
-    def head_with(self, digits: bytes) -> bytes:
-        """Make the head for a body of this length."""
-        return self._before + digits + self._after if self._after else self._before
-
-    def sent_with(self, digits: bytes) -> Fields:
-        """Return its headers as they may be written down."""
-        return _patched(self._sent, self._sent_at, digits)
-
-    def outgoing_with(self, digits: bytes) -> OutgoingRequest:
-        """Make the head once more in parts, for who adds to it."""
-        return OutgoingRequest(self.head_with(digits)[:-4].split(b"\r\n"), self.sent_with(digits), self.alterations)
 
 
 class Request:
@@ -95,7 +64,7 @@ class Request:
 
     def opened_with(self, digits: bytes) -> Fields:
         """Return `opened` for a request with this body length."""
-        return _patched(self.opened, self._opened_at, digits)
+        return patched(self.opened, self._opened_at, digits)
 
     def prepare(self, upstream: Upstream) -> None:
         """Make the head for the way's provider."""
@@ -113,18 +82,6 @@ class Request:
         return found
 
 
-def _length_at(fields: Fields) -> int:
-    return next((at for at, (name, _) in enumerate(fields) if name.lower() == b"content-length"), -1)
-
-
-def _patched(fields: Fields, at: int, digits: bytes) -> Fields:
-    if at < 0 or fields[at][1] == digits:
-        return fields
-    fields = fields.copy()
-    fields[at] = (fields[at][0], digits)
-    return fields
-
-
 class RequestBook:
     """Reads heads under one Plan and remembers them."""
 
@@ -137,7 +94,7 @@ class RequestBook:
 
     def read(self, raw: bytes) -> tuple[Request, bytes]:
         """Read a whole head; gives the reading and the digits of the body's length. Raises BadMessage."""
-        match = _LENGTH.search(raw)
+        match = LENGTH.search(raw)
         key = raw if match is None else raw[: match.start(1)] + raw[match.end(1) :]
         request = self._kept.get(key)
         if request is None:
@@ -155,7 +112,7 @@ class RequestBook:
             request.cors = answers.cors_lines(head.origin)
         is_workbench = self._take_ours(request) if head.has_ours else False
         request.opened = [field.written for field in head.fields if field.low != WORKBENCH_HEADER]
-        request._opened_at = _length_at(request.opened)
+        request._opened_at = length_at(request.opened)
         page_refusal = plan.origins.refusal(head.host, head.origin, head.fetch_site)
         if page_refusal is not None:
             request.refusal = (403, "origin_refused", page_refusal)
