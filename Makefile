@@ -27,7 +27,7 @@ test: ## Run all tests: Python, front end, browser
 	@$(MAKE) --no-print-directory test-front
 	@$(MAKE) --no-print-directory test-python
 
-# What starts no process and opens no socket runs on two cores; the rest, one after the other.
+# Tests of pure code run on two cores at once; those that start whole processes, one after the other.
 PURE := tests/dialects tests/records tests/wire
 test-python:
 	@$(SETUP) dev
