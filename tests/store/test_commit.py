@@ -4,9 +4,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy
 from sqlalchemy.exc import IntegrityError
 
 from dragoman.clock import FakeClock
@@ -115,6 +117,27 @@ def test_an_exchange_that_comes_late_takes_its_place_in_time(store: Store) -> No
     store.commit(Batch(finished=[late, small(IdMaker(), 2)]))
     listed = [row.started_ns for row in store.list_rows().items]
     assert listed == sorted(listed, reverse=True)
+
+
+def test_exchanges_that_come_late_to_a_crowded_millisecond_are_placed_without_searching_it_each_time(
+    store: Store,
+) -> None:
+    searches: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "used.key + 1" in statement:
+            searches.append(statement)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        ids = IdMaker()
+        given = [small(ids, 1) for _ in range(600)]
+        for number in range(4, -1, -1):  # the newest first: all later batches come late
+            store.commit(Batch(finished=given[number * 120 : number * 120 + 120]))
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    assert {row.id for row in store.list_rows(limit=600).items} == {one.detail.row.id for one in given}
+    assert 0 < len(searches) <= 480 + 5
 
 
 def test_a_tunnel_keeps_both_sides(store: Store) -> None:

@@ -150,11 +150,22 @@ class Commit:
             return wanted
         if self._hand.newest_id and row.id > self._hand.newest_id:
             return last + 1
+        return self._gap(wanted)
+
+    def _gap(self, wanted: int) -> int:
+        """Find the first free key from `wanted` on. Under load many rows come late to the same crowded milliseconds:
+        what was found full before is not searched again."""
+        full = self._hand.full
+        gap = full.stop if wanted in full else wanted
         while True:
-            gap = self._connection.exec_driver_sql(_GAP, (wanted, wanted, wanted)).scalar_one()
-            if gap not in self._taken:
-                return gap
-            wanted = gap + 1
+            while gap in self._taken:
+                gap += 1
+            free = self._connection.exec_driver_sql(_GAP, (gap, gap, gap)).scalar_one()
+            if free not in self._taken:
+                break
+            gap = free
+        self._hand.full = range(full.start if wanted in full else wanted, free + 1)
+        return free
 
     def _thread(self, recording: Recording, key: int, placed: Placed) -> tuple[str | None, str]:
         """Find parent and conversation: by the reply or the session that the client named, then by the chain of

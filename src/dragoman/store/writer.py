@@ -30,6 +30,8 @@ class Hand:
         self.book = Book.read(connection)
         self.newest_id = ""
         """The highest id that was given a key by this writer."""
+        self.full = range(0)
+        """Keys that were last found to be given, one after the other."""
         connection.rollback()
 
 
