@@ -51,7 +51,7 @@ def bare(thing: _T) -> _T:
         changes["extra"] = {name: fields for name, fields in without.items() if fields}
     if isinstance(thing, Message | ToolResult):
         changes["parts"] = [bare(part) for part in thing.parts]
-    return msgspec.structs.replace(thing, **changes) if changes else thing  # type: ignore[type-var]
+    return msgspec.structs.replace(thing, **changes) if changes else thing  # type: ignore[type-var]  # always a Struct
 
 
 def is_exact(one: Any, other: Any) -> bool:

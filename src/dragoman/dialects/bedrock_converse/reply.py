@@ -129,4 +129,4 @@ def _block(number: int, part: object, target: ReplyTarget) -> JsonObject | None:
             value = value if isinstance(value, dict) else {"_raw": part.arguments}
             return {"toolUse": {"toolUseId": call_id(part, number, target), "name": part.name, "input": value}}
         case _:
-            return write_block(part)  # type: ignore[arg-type]
+            return write_block(part)  # type: ignore[arg-type]  # a part by its cases above

@@ -74,9 +74,9 @@ class ChatEncoder:
                 break
             kind = type(delta)
             if kind is PartGrew:
-                self._choice(delta.choice, out).grow(delta, out)  # type: ignore[union-attr]
+                self._choice(delta.choice, out).grow(delta, out)  # type: ignore[union-attr]  # by `kind`
             elif kind is PartStarted:
-                self._choice(delta.choice, out).start(delta.part, delta.value, out)  # type: ignore[union-attr]
+                self._choice(delta.choice, out).start(delta.part, delta.value, out)  # type: ignore[union-attr]  # by `kind`
             else:
                 self._take(delta, out)
         return b"".join(out)

@@ -124,7 +124,7 @@ class Arranger:
         if role == "user" and len(parts) > 1:
             yield Message(role="user", parts=parts, extra=FOREIGN)
         else:
-            yield Message(role=role, parts=self._joined(parts))  # type: ignore[arg-type]
+            yield Message(role=role, parts=self._joined(parts))  # type: ignore[arg-type]  # a Role
 
     def _joined(self, parts: list[AnyPart]) -> list[AnyPart]:
         """Make one text of neighbouring ones, unless OpenAI's lists keep them apart for their cache marks."""
